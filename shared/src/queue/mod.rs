@@ -1,0 +1,153 @@
+//! Doorbells: the transport between scheduler and workers (ARCHITECTURE.md, "Queue").
+//!
+//! SQL is the truth. A doorbell only says "look at this job", so a broker may lose bells (they are rung again) and may
+//! deliver one twice (the second claim is lost). Nothing else lives here: no delay, no lease, no attempt, no result.
+
+mod doorbell;
+mod lane;
+mod memory;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use doorbell::{BadDoorbell, Doorbell};
+pub use lane::{InvalidLane, Lane};
+pub use memory::MemoryBroker;
+
+/// The most bells one command carries, in either direction. It bounds how long one command can occupy a server that
+/// answers all clients from one thread.
+pub const BATCH_LIMIT: usize = 500;
+
+/// Carries doorbells from schedulers to workers, at most once each.
+///
+/// A bell that was popped belongs to the popper alone. Dropping the future of [`Broker::pop`] can lose the batch that was
+/// on its way; ringing again from SQL covers that, so only a stop that ran into its deadline should do it.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Appends `doorbells` to `lane`, in order, at most [`BATCH_LIMIT`] per command.
+    ///
+    /// After an error some or all of them may have arrived. Ringing them again is harmless.
+    async fn push(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError>;
+
+    /// Takes up to `max` (and never more than [`BATCH_LIMIT`]) bells from the first lane that has any; `lanes` are in
+    /// order of priority. Returns at once when a bell is there, otherwise waits up to `wait` and then returns nothing.
+    async fn pop(
+        &self,
+        lanes: &[Lane],
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Popped>, BrokerError>;
+
+    /// Puts bells that were popped but not started back to the front of their lane, in the order given.
+    async fn give_back(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError>;
+
+    /// How many bells wait in each of `lanes`, in the order given.
+    async fn depth(&self, lanes: &[Lane]) -> Result<Vec<(Lane, u64)>, BrokerError>;
+
+    /// Asks the broker whether it can be used as configured. Every error names the fix.
+    async fn health(&self) -> Result<BrokerHealth, BrokerError>;
+}
+
+/// One element taken from a lane.
+#[derive(Debug)]
+pub struct Popped {
+    /// Where it came from; [`Broker::give_back`] wants it.
+    pub lane: Lane,
+    /// The bell, or why the element is not one. A bad element is gone from the lane.
+    pub bell: Result<Doorbell, BadDoorbell>,
+}
+
+/// What a healthy broker says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerHealth {
+    /// In process: as healthy as the process.
+    Memory,
+    /// A Redis server that fits.
+    Redis {
+        /// `redis_version` of `INFO`, for example `7.0.15`.
+        version: String,
+        /// `maxmemory_policy` of `INFO`; always `noeviction` here.
+        maxmemory_policy: String,
+        /// What survives a restart of the server. Nothing needs to: bells are rung again from SQL.
+        persistence: Persistence,
+    },
+}
+
+/// How a Redis server keeps its data over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// Neither snapshots nor an append-only file: after a restart the lanes are empty until the relay rings again.
+    None,
+    /// Snapshots (`save`) only.
+    Snapshots,
+    /// An append-only file.
+    AppendOnly,
+}
+
+/// Why a broker did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The configured address cannot be used at all. The only error at construction.
+    #[error(
+        "queue.redis.url is not usable: {reason}. Write it as redis://host:6379/0, or rediss:// for TLS"
+    )]
+    Address {
+        /// What is wrong, without the URL: it may hold a password.
+        reason: String,
+    },
+    /// No connection, or it broke. The next call tries again, no sooner than the back-off allows.
+    #[error(
+        "Redis at {server} cannot be reached: {source}. Check that it runs and that the address, user and password are right; no work is lost meanwhile"
+    )]
+    Unreachable {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+        /// The client's own error.
+        source: redis::RedisError,
+    },
+    /// The server did not answer in time. The command may still be carried out.
+    #[error("Redis at {server} did not answer within {} ms; look for slow commands or a busy disk (SLOWLOG GET, INFO persistence)", .after.as_millis())]
+    Slow {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server answered with an error, such as a full memory or a missing permission.
+    #[error("Redis at {server} refused a command: {source}")]
+    Refused {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+        /// The server's own words.
+        source: redis::RedisError,
+    },
+    /// `LMPOP` and `BLMPOP` came with 7.0.
+    #[error(
+        "Redis at {server} is version {version}; 7.0 or newer is needed (LMPOP). Upgrade it, or use Valkey"
+    )]
+    TooOld {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+        /// `redis_version` of `INFO`.
+        version: String,
+    },
+    /// A worker pops several lanes in one command; in a cluster they live on different nodes.
+    #[error(
+        "Redis at {server} runs in cluster mode, which is not supported; use a single server or Sentinel (queue.redis.sentinel)"
+    )]
+    ClusterMode {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+    },
+    /// A server that evicts keys drops whole lanes when it is full.
+    #[error(
+        "Redis at {server} has maxmemory-policy {policy}; bells would be evicted. Run CONFIG SET maxmemory-policy noeviction and write the same into redis.conf"
+    )]
+    Evicts {
+        /// Host and port, or the Sentinel master's name.
+        server: String,
+        /// The policy found.
+        policy: String,
+    },
+}
