@@ -1,1 +1,14 @@
+//! What scheduler and worker have in common: the nouns of the bridge, its configuration, its queue and its store.
+//!
+//! `request`, `ticket`, `job`, `event`, `retry`, `state_map`, `route` and `template` are pure: no I/O, and they import
+//! nothing but each other. `queue` carries doorbells, `store` is the only place that writes SQL.
 
+pub mod clock;
+pub mod event;
+pub mod job;
+pub mod queue;
+pub mod request;
+pub mod retry;
+pub mod state_map;
+pub mod template;
+pub mod ticket;

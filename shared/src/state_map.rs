@@ -1,0 +1,251 @@
+//! Between ServiceNow's values and the states of a request: many-to-one in, one-to-one out, by value, never by label.
+
+use std::collections::BTreeMap;
+
+use crate::request::RequestState;
+use crate::template::{FieldProblem, FieldTemplates, TemplateInput};
+
+mod builtin;
+
+/// The raw values of a ticket that decide where its request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed<'a> {
+    /// `state`.
+    pub state: &'a str,
+    /// `approval`.
+    pub approval: &'a str,
+    /// `close_code`.
+    pub close_code: &'a str,
+}
+
+/// What a ticket's values say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mapped {
+    /// The request stands here.
+    To(RequestState),
+    /// Nobody said what this value means; the request stays where it is and somebody is told (T9).
+    Unmapped {
+        /// The column.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// The map of one route.
+#[derive(Debug, Clone)]
+pub struct StateMap {
+    states_in: BTreeMap<String, RequestState>,
+    approvals_in: BTreeMap<String, RequestState>,
+    close_codes_in: BTreeMap<String, RequestState>,
+    states_out: BTreeMap<RequestState, FieldTemplates>,
+    paths_out: BTreeMap<(String, String), Vec<String>>,
+}
+
+/// The parts of a map, each already in its own words; `None` takes the built-in one of the table.
+#[derive(Debug, Clone, Default)]
+pub struct StateMapParts {
+    /// `state` value → request state.
+    pub states_in: Option<BTreeMap<String, RequestState>>,
+    /// `approval` value → request state; looked at before `state`.
+    pub approvals_in: Option<BTreeMap<String, RequestState>>,
+    /// `close_code` → request state, for tickets whose `state` says fulfilled.
+    pub close_codes_in: BTreeMap<String, RequestState>,
+    /// Request state → column → template.
+    pub states_out: Option<BTreeMap<RequestState, BTreeMap<String, String>>>,
+    /// (from, to) → the `state` values to go through.
+    pub paths_out: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl StateMap {
+    /// Builds the map of a route on `table`. Problems name `states_out.<state>.<column>`.
+    pub fn compile(table: &str, parts: StateMapParts) -> Result<Self, Vec<FieldProblem>> {
+        let out = parts
+            .states_out
+            .unwrap_or_else(|| builtin::states_out(table));
+        let mut states_out = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (state, columns) in out {
+            match FieldTemplates::compile(&columns, |column| {
+                (column == "close_notes").then_some(4000)
+            }) {
+                Ok(compiled) => drop(states_out.insert(state, compiled)),
+                Err(found) => problems.extend(found.into_iter().map(|problem| FieldProblem {
+                    column: format!("states_out.{state}.{}", problem.column),
+                    ..problem
+                })),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut paths_out = builtin::paths_out(table);
+        paths_out.extend(parts.paths_out);
+        Ok(Self {
+            states_in: parts.states_in.unwrap_or_else(|| builtin::states_in(table)),
+            approvals_in: parts.approvals_in.unwrap_or_else(builtin::approvals_in),
+            close_codes_in: parts.close_codes_in,
+            states_out,
+            paths_out,
+        })
+    }
+
+    /// Where a ticket with these values puts its request.
+    pub fn read(&self, seen: &Observed<'_>) -> Mapped {
+        if let Some(state) = self.approvals_in.get(seen.approval) {
+            return Mapped::To(*state);
+        }
+        let Some(state) = self.states_in.get(seen.state).copied() else {
+            return Mapped::Unmapped {
+                field: "state",
+                value: seen.state.to_owned(),
+            };
+        };
+        if state != RequestState::Fulfilled {
+            return Mapped::To(state);
+        }
+        Mapped::To(
+            self.close_codes_in
+                .get(seen.close_code)
+                .copied()
+                .unwrap_or(state),
+        )
+    }
+
+    /// The columns to write so that the ticket shows `input.state`; `None` when the map writes nothing for it.
+    pub fn write(
+        &self,
+        input: &TemplateInput<'_>,
+    ) -> Result<Option<BTreeMap<String, String>>, Vec<FieldProblem>> {
+        let Some(templates) = input.state.and_then(|state| self.states_out.get(&state)) else {
+            return Ok(None);
+        };
+        templates.render(input).map(Some)
+    }
+
+    /// The `state` values to go through when the instance refuses the jump `from` → `to`; empty when none is known.
+    pub fn path(&self, from: &str, to: &str) -> Vec<String> {
+        self.paths_out
+            .get(&(from.to_owned(), to.to_owned()))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn builtin(table: &str) -> StateMap {
+        StateMap::compile(table, StateMapParts::default()).unwrap()
+    }
+
+    fn seen(state: &str) -> Observed<'_> {
+        Observed {
+            state,
+            approval: "not requested",
+            close_code: "",
+        }
+    }
+
+    #[test]
+    fn the_builtin_maps_as_people_read_them() {
+        let mut text = String::new();
+        for table in [
+            "incident",
+            "sc_task",
+            "sc_req_item",
+            "change_request",
+            "problem",
+        ] {
+            let map = builtin(table);
+            writeln!(text, "{table}").unwrap();
+            for (value, state) in &map.states_in {
+                writeln!(text, "  {value} -> {state}").unwrap();
+            }
+            for (state, columns) in &map.states_out {
+                writeln!(
+                    text,
+                    "  {state} -> {:?}",
+                    columns.columns().collect::<Vec<_>>()
+                )
+                .unwrap();
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn three_is_on_hold_on_an_incident_and_done_on_a_task() {
+        assert_eq!(
+            builtin("incident").read(&seen("3")),
+            Mapped::To(RequestState::OnHold)
+        );
+        assert_eq!(
+            builtin("sc_task").read(&seen("3")),
+            Mapped::To(RequestState::Fulfilled)
+        );
+    }
+
+    #[test]
+    fn a_rejected_approval_denies_whatever_the_state() {
+        let rejected = Observed {
+            state: "1",
+            approval: "rejected",
+            close_code: "",
+        };
+        assert_eq!(
+            builtin("sc_req_item").read(&rejected),
+            Mapped::To(RequestState::Denied)
+        );
+    }
+
+    #[test]
+    fn a_close_code_may_turn_closed_into_denied() {
+        let parts = StateMapParts {
+            close_codes_in: BTreeMap::from([(
+                "No resolution provided".to_owned(),
+                RequestState::Denied,
+            )]),
+            ..StateMapParts::default()
+        };
+        let map = StateMap::compile("incident", parts).unwrap();
+        let closed = |close_code| {
+            map.read(&Observed {
+                state: "6",
+                approval: "",
+                close_code,
+            })
+        };
+        assert_eq!(
+            closed("No resolution provided"),
+            Mapped::To(RequestState::Denied)
+        );
+        assert_eq!(
+            closed("Solution provided"),
+            Mapped::To(RequestState::Fulfilled)
+        );
+    }
+
+    #[test]
+    fn an_illegal_jump_knows_its_way() {
+        assert_eq!(
+            builtin("change_request").path("-5", "3"),
+            ["-4", "-3", "-2", "-1", "0"]
+        );
+        assert_eq!(builtin("incident").path("1", "6"), ["2"]);
+        assert!(builtin("incident").path("1", "2").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_nobody_mapped_is_never_guessed(value in "[0-9]{2,4}|[a-z]{1,8}|") {
+            let mapped = builtin("incident").read(&seen(&value));
+            prop_assert_eq!(mapped, Mapped::Unmapped { field: "state", value });
+        }
+    }
+}
