@@ -1,0 +1,152 @@
+//! Runs the test runner with the servers in its environment, passes on what it prints, and
+//! listens for its summary.
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::{fs, thread};
+
+use super::programs;
+use super::selection::Selection;
+use super::tally::{Runner, Tally};
+use super::watchdog::Watchdog;
+use crate::environment;
+use crate::failure::{During, Failure};
+use crate::terminal;
+
+/// What the tests find in their environment.
+pub(crate) struct Surroundings {
+    pub(crate) binary: PathBuf,
+    pub(crate) postgres_url: String,
+    pub(crate) redis_server: PathBuf,
+}
+
+/// How the suite ended. There is no tally when the runner never got to its summary.
+pub(crate) struct SuiteResult {
+    pub(crate) code: u8,
+    pub(crate) tally: Option<Tally>,
+}
+
+/// Runs the chosen tests, and the documentation tests when everything was chosen.
+pub(crate) fn run(
+    watchdog: &mut Watchdog,
+    selection: &Selection,
+    surroundings: &Surroundings,
+) -> Result<SuiteResult, Failure> {
+    let temporary = watchdog.folder().join("tmp");
+    fs::create_dir(&temporary).during("making the temporary folder of the tests")?;
+    let mut suite = Suite {
+        watchdog,
+        surroundings,
+        temporary,
+    };
+    if programs::find("cargo-nextest").is_none() {
+        terminal::say("cargo-nextest is not installed, so `cargo test` runs the suite, slower");
+        return suite.part(Runner::CargoTest, &["test"], &selection.for_cargo_test());
+    }
+    let tests = suite.part(
+        Runner::Nextest,
+        &["nextest", "run"],
+        &selection.for_nextest(),
+    )?;
+    if !selection.is_everything() {
+        return Ok(tests);
+    }
+    let documentation = suite.part(Runner::CargoTest, &["test", "--doc"], &["--workspace"])?;
+    Ok(tests.and(&documentation))
+}
+
+struct Suite<'a> {
+    watchdog: &'a mut Watchdog,
+    surroundings: &'a Surroundings,
+    temporary: PathBuf,
+}
+
+impl Suite<'_> {
+    fn part(
+        &mut self,
+        runner: Runner,
+        command: &[&str],
+        arguments: &[&str],
+    ) -> Result<SuiteResult, Failure> {
+        let line = [command, arguments].concat();
+        terminal::say(&format!("cargo {}", line.join(" ")));
+        let mut child = self.watchdog.spawn(&mut self.command(&line))?;
+        let lines = pass_on(&mut child)?;
+        let status = self.watchdog.wait(&mut child)?;
+        Ok(SuiteResult {
+            code: exit_code(status),
+            tally: runner.tally(&lines),
+        })
+    }
+
+    fn command(&self, line: &[&str]) -> Command {
+        let mut command = self.watchdog.command(environment::cargo_program());
+        environment::at_root(&mut command);
+        command
+            .args(line)
+            .env("TICKETBRIDGE_BIN", &self.surroundings.binary)
+            .env(
+                "TICKETBRIDGE_TEST_POSTGRES_URL",
+                &self.surroundings.postgres_url,
+            )
+            .env("TICKETBRIDGE_REDIS_SERVER", &self.surroundings.redis_server)
+            .env("TMPDIR", &self.temporary)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if io::stderr().is_terminal() && !environment::colour_is_decided() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
+        command
+    }
+}
+
+impl SuiteResult {
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            code: if self.code == 0 {
+                other.code
+            } else {
+                self.code
+            },
+            tally: self
+                .tally
+                .map(|tally| tally + other.tally.unwrap_or_default()),
+        }
+    }
+}
+
+/// Both streams of the child go to ours, line by line; what was printed is returned as well.
+fn pass_on(child: &mut Child) -> Result<Vec<String>, Failure> {
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
+    let reader = thread::spawn(move || copy(errors, &mut io::stderr()));
+    let mut lines = copy(output, &mut io::stdout()).during("passing on what the tests print")?;
+    let more = reader
+        .join()
+        .map_err(|_| Failure::broken("the thread that reads from the runner panicked"))?;
+    lines.extend(more.during("passing on what the tests print")?);
+    Ok(lines)
+}
+
+fn copy(from: Option<impl Read>, to: &mut impl Write) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let Some(from) = from else {
+        return Ok(lines);
+    };
+    let mut reader = BufReader::new(from);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
+    Ok(lines)
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1)
+}
