@@ -1,0 +1,193 @@
+//! The client: credentials, one replay after a 401, and the way from a call to its result.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderName;
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::answer::Answer;
+use crate::auth::Auth;
+use crate::call::Call;
+use crate::catalog::Catalog;
+use crate::classify;
+use crate::config_error::ConfigError;
+use crate::decode;
+use crate::error::Error;
+use crate::http::{Credential, Http};
+use crate::journals::Journals;
+use crate::meta::Reply;
+use crate::options::ClientOptions;
+use crate::probe::Probe;
+use crate::redact::Redactor;
+use crate::table::Table;
+use crate::token::TokenCache;
+use crate::token_endpoint::{CodeExchange, Tokens, request_tokens};
+use crate::users::Users;
+
+/// A client of one instance and one account. Cloning it is cheap and shares connections and token.
+///
+/// Each call is sent once. The single exception is a 401 for a token: such a request was never executed, so that it is
+/// sent once more with a fresh token.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: Arc<Http>,
+    /// For kinds of credentials that do not change.
+    credential: Option<Credential>,
+    tokens: Option<TokenCache>,
+    redactor: Redactor,
+}
+
+impl Client {
+    /// Checks the options; nothing is sent.
+    pub fn new(options: ClientOptions) -> Result<Self, ConfigError> {
+        options.check()?;
+        let http = Arc::new(Http::new(&options)?);
+        let redactor = Redactor::new(options.auth.secrets());
+        let credential = fixed_credential(&options.auth)?;
+        let tokens = options.auth.uses_tokens().then(|| {
+            TokenCache::new(
+                options.auth,
+                http.clone(),
+                options.now,
+                redactor.clone(),
+                options.on_refresh_token,
+            )
+        });
+        Ok(Self {
+            inner: Arc::new(Inner {
+                http,
+                credential,
+                tokens,
+                redactor,
+            }),
+        })
+    }
+
+    /// The Table API of one table. The name is checked when a call is made.
+    pub fn table(&self, name: impl Into<String>) -> Table {
+        Table::new(self.clone(), name.into())
+    }
+
+    /// The Service Catalog API.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(self.clone())
+    }
+
+    /// Look-ups of people.
+    pub fn users(&self) -> Users {
+        Users::new(self.clone())
+    }
+
+    /// Comments and work notes.
+    pub fn journals(&self) -> Journals {
+        Journals::new(self.clone())
+    }
+
+    /// Checks of the connection, one step at a time.
+    pub fn probe(&self) -> Probe {
+        Probe::new(self.clone())
+    }
+
+    /// The address of the instance.
+    pub fn base_url(&self) -> &Url {
+        self.inner.http.base()
+    }
+
+    /// Exchanges an authorization code for tokens (wire contract 10.4). The credentials of this client are not used.
+    pub async fn exchange_code(&self, exchange: &CodeExchange) -> Result<Tokens, Error> {
+        let redactor = Redactor::new(exchange.secrets());
+        request_tokens(&self.inner.http, &exchange.form())
+            .await
+            .map_err(|error| error.redacted(&redactor))
+    }
+
+    /// Sends the call and decodes its `result`.
+    pub(crate) async fn fetch<T: DeserializeOwned>(&self, call: &Call) -> Result<Reply<T>, Error> {
+        let answer = self.answer(call).await?;
+        self.decoded(&answer)
+    }
+
+    /// Sends the call; the answer passed the success test as far as it can be judged without its body.
+    pub(crate) async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = match &self.inner.tokens {
+            None => self.send(call, self.inner.credential.as_ref()).await?,
+            Some(tokens) => self.send_with_token(call, tokens).await?,
+        };
+        self.shown(classify::check(&answer))?;
+        Ok(answer)
+    }
+
+    pub(crate) fn decoded<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Reply<T>, Error> {
+        self.shown(decode::result(answer))
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.inner.http
+    }
+
+    pub(crate) fn tokens(&self) -> Option<&TokenCache> {
+        self.inner.tokens.as_ref()
+    }
+
+    async fn send_with_token(&self, call: &Call, tokens: &TokenCache) -> Result<Answer, Error> {
+        let token = tokens.token().await?;
+        let answer = self.send(call, Some(&token.credential)).await?;
+        if answer.status() != 401 {
+            return Ok(answer);
+        }
+        match tokens.after_rejection(token.generation).await? {
+            Some(fresh) => self.send(call, Some(&fresh.credential)).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn send(&self, call: &Call, credential: Option<&Credential>) -> Result<Answer, Error> {
+        self.shown(self.inner.http.send(call, credential).await)
+    }
+
+    /// Cuts the secrets of this client out of an error.
+    fn shown<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| error.redacted(&self.inner.redactor))
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("base_url", &self.base_url().as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+fn fixed_credential(auth: &Auth) -> Result<Option<Credential>, ConfigError> {
+    let unsendable = |name| ConfigError::CredentialCharacters { name };
+    match auth {
+        Auth::Basic { user, password } => {
+            let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+            let credential = Credential::authorization(&format!("Basic {pair}"));
+            credential.ok_or(unsendable("password")).map(Some)
+        }
+        Auth::ApiKey { header, key } => {
+            let name = HeaderName::try_from(header.as_str()).map_err(|_invalid| {
+                ConfigError::ApiKeyHeader {
+                    header: header.clone(),
+                }
+            })?;
+            let credential = Credential::header(name, key.expose_secret());
+            credential.ok_or(unsendable("key")).map(Some)
+        }
+        Auth::Anonymous
+        | Auth::ClientCredentials { .. }
+        | Auth::Password { .. }
+        | Auth::RefreshToken { .. } => Ok(None),
+    }
+}
