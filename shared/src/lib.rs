@@ -4,11 +4,13 @@
 //! nothing but each other. `queue` carries doorbells, `store` is the only place that writes SQL.
 
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod job;
 pub mod queue;
 pub mod request;
 pub mod retry;
+pub mod route;
 pub mod state_map;
 pub mod template;
 pub mod ticket;

@@ -1,0 +1,360 @@
+use std::{path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::report::{Report, Section};
+use super::urls::{self, Plain};
+use super::{names, secret};
+
+/// The longest transaction of an instance (its REST quota), in seconds: what a call may still do after we stopped
+/// waiting for it (wire contract 11).
+const TRANSACTION_QUOTA_SECONDS: u64 = 60;
+
+/// `[connections.<name>]`: one ServiceNow instance.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["base_url"]))]
+pub struct ConnectionSettings {
+    /// `https://acme.service-now.com`.
+    pub base_url: String,
+    /// Permit `http://` to other machines than this one (simulator, tests).
+    pub allow_http: bool,
+    /// How the bridge logs in; says which of the keys below are needed.
+    pub auth: Auth,
+    /// OAuth client.
+    pub client_id: Option<String>,
+    /// Its secret.
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub client_secret: Option<SecretString>,
+    /// A file that holds it and nothing else.
+    pub client_secret_file: Option<PathBuf>,
+    /// User of `basic` and `password`.
+    pub user: Option<String>,
+    /// Their password.
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub password: Option<SecretString>,
+    /// A file that holds it and nothing else.
+    pub password_file: Option<PathBuf>,
+    /// The refresh token of an authorization code flow.
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub refresh_token: Option<SecretString>,
+    /// A file that holds it and nothing else.
+    pub refresh_token_file: Option<PathBuf>,
+    /// The API key.
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub api_key: Option<SecretString>,
+    /// A file that holds it and nothing else.
+    pub api_key_file: Option<PathBuf>,
+    /// The header that carries the API key.
+    pub api_key_header: String,
+    /// How long an answer may take, in seconds; above the instance's 60 s transaction quota.
+    #[schemars(range(min = 1, max = 600))]
+    pub request_timeout_seconds: u64,
+    /// How long connecting may take, in seconds.
+    #[schemars(range(min = 1, max = 120))]
+    pub connect_timeout_seconds: u64,
+    /// Calls at a time, per worker process.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_in_flight: usize,
+    /// How often changed tickets are asked for, per table, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub poll_seconds: u64,
+    /// How far each poll reaches back behind its cursor, in seconds.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub overlap_seconds: u64,
+    /// Rows of one page.
+    #[schemars(range(min = 1, max = 1000))]
+    pub page_size: u32,
+    /// How often all open tickets are read by id, in minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub reconcile_minutes: u64,
+    /// Catalog orders: seconds of silence before a second order may be sent.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub quiet_seconds: u64,
+    /// How long a found person is remembered, in hours.
+    #[schemars(range(min = 0, max = 8760))]
+    pub person_cache_hours: u64,
+}
+
+/// How the bridge logs in (wire contract 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// OAuth client credentials: `client_id`, `client_secret`.
+    ClientCredentials,
+    /// Basic: `user`, `password`.
+    Basic,
+    /// OAuth password grant: `client_id`, `client_secret`, `user`, `password`.
+    Password,
+    /// OAuth refresh token of an authorization code flow: `client_id`, `client_secret`, `refresh_token`.
+    RefreshToken,
+    /// API key: `api_key`.
+    ApiKey,
+}
+
+/// What a connection logs in with: complete.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// OAuth client credentials.
+    ClientCredentials {
+        /// Client.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+    },
+    /// Basic.
+    Basic {
+        /// User.
+        user: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// OAuth password grant.
+    Password {
+        /// Client.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+        /// User.
+        user: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// OAuth refresh token.
+    RefreshToken {
+        /// Client.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+        /// Refresh token.
+        refresh_token: SecretString,
+    },
+    /// API key.
+    ApiKey {
+        /// Header name.
+        header: String,
+        /// Key.
+        key: SecretString,
+    },
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            base_url: String::new(),
+            allow_http: false,
+            auth: Auth::ClientCredentials,
+            client_id: None,
+            client_secret: None,
+            client_secret_file: None,
+            user: None,
+            password: None,
+            password_file: None,
+            refresh_token: None,
+            refresh_token_file: None,
+            api_key: None,
+            api_key_file: None,
+            api_key_header: "x-sn-apikey".to_owned(),
+            request_timeout_seconds: 70,
+            connect_timeout_seconds: 10,
+            max_in_flight: 4,
+            poll_seconds: 30,
+            overlap_seconds: 120,
+            page_size: 200,
+            reconcile_minutes: 30,
+            quiet_seconds: 150,
+            person_cache_hours: 24,
+        }
+    }
+}
+
+impl ConnectionSettings {
+    /// What to log in with, or the keys that `auth` needs and that are not given (none after
+    /// [`Settings::load`](super::Settings::load)).
+    pub fn credentials(&self) -> Result<Credentials, Vec<&'static str>> {
+        let texts = [("client_id", &self.client_id), ("user", &self.user)];
+        let secrets = [
+            ("client_secret", &self.client_secret),
+            ("password", &self.password),
+            ("refresh_token", &self.refresh_token),
+            ("api_key", &self.api_key),
+        ];
+        let needed = self.auth.needs();
+        let missing_text = texts
+            .iter()
+            .filter(|(_, value)| value.as_deref().unwrap_or_default().is_empty());
+        let missing_secret = secrets.iter().filter(|(_, value)| value.is_none());
+        let missing: Vec<&'static str> = missing_text
+            .map(|(key, _)| *key)
+            .chain(missing_secret.map(|(key, _)| *key))
+            .filter(|key| needed.contains(key))
+            .collect();
+        if missing.is_empty() {
+            Ok(self.complete())
+        } else {
+            Err(missing)
+        }
+    }
+
+    /// Keys that `auth` does not need are empty here, and not looked at.
+    fn complete(&self) -> Credentials {
+        let client_id = self.client_id.clone().unwrap_or_default();
+        let user = self.user.clone().unwrap_or_default();
+        let secret = |value: &Option<SecretString>| value.clone().unwrap_or_default();
+        let (client_secret, password) = (secret(&self.client_secret), secret(&self.password));
+        match self.auth {
+            Auth::ClientCredentials => Credentials::ClientCredentials {
+                client_id,
+                client_secret,
+            },
+            Auth::Basic => Credentials::Basic { user, password },
+            Auth::Password => Credentials::Password {
+                client_id,
+                client_secret,
+                user,
+                password,
+            },
+            Auth::RefreshToken => {
+                let refresh_token = secret(&self.refresh_token);
+                Credentials::RefreshToken {
+                    client_id,
+                    client_secret,
+                    refresh_token,
+                }
+            }
+            Auth::ApiKey => Credentials::ApiKey {
+                header: self.api_key_header.clone(),
+                key: secret(&self.api_key),
+            },
+        }
+    }
+
+    /// `request_timeout_seconds` as a duration.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// `connect_timeout_seconds` as a duration.
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout_seconds)
+    }
+
+    /// `poll_seconds` as a duration.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds)
+    }
+
+    /// `overlap_seconds` as a duration.
+    pub fn overlap(&self) -> Duration {
+        Duration::from_secs(self.overlap_seconds)
+    }
+
+    /// `reconcile_minutes` as a duration.
+    pub fn reconcile(&self) -> Duration {
+        Duration::from_mins(self.reconcile_minutes)
+    }
+
+    /// `quiet_seconds` as a duration.
+    pub fn quiet(&self) -> Duration {
+        Duration::from_secs(self.quiet_seconds)
+    }
+
+    /// `person_cache_hours` as a duration.
+    pub fn person_cache(&self) -> Duration {
+        Duration::from_hours(self.person_cache_hours)
+    }
+
+    pub(super) fn resolve_secrets(&mut self, name: &str, report: &mut Report) {
+        let mut at = report.section(&format!("connections.{name}"));
+        let at = &mut at;
+        secret::resolve(
+            at,
+            "client_secret",
+            &mut self.client_secret,
+            self.client_secret_file.as_deref(),
+        );
+        secret::resolve(
+            at,
+            "password",
+            &mut self.password,
+            self.password_file.as_deref(),
+        );
+        secret::resolve(
+            at,
+            "refresh_token",
+            &mut self.refresh_token,
+            self.refresh_token_file.as_deref(),
+        );
+        secret::resolve(
+            at,
+            "api_key",
+            &mut self.api_key,
+            self.api_key_file.as_deref(),
+        );
+    }
+
+    pub(super) fn check(&self, name: &str, report: &mut Report) {
+        names::check(&mut report.section("connections"), name, name);
+        let mut at = report.section(&format!("connections.{name}"));
+        let allowed = if self.allow_http {
+            Plain::HttpOrHttps
+        } else {
+            Plain::HttpsOrLocal
+        };
+        urls::check(&mut at, "base_url", &self.base_url, allowed);
+        self.check_credentials(&mut at);
+        let longest = self.request_timeout_seconds + TRANSACTION_QUOTA_SECONDS;
+        if self.quiet_seconds <= longest {
+            at.add(
+                "quiet_seconds",
+                format!(
+                    "after {} s an order may still be under way: a call may take {} s, and the instance may go on for {} s",
+                    self.quiet_seconds, self.request_timeout_seconds, TRANSACTION_QUOTA_SECONDS
+                ),
+                format!("make it more than {longest}, so that no order is sent twice"),
+            );
+        }
+    }
+
+    fn check_credentials(&self, at: &mut Section<'_>) {
+        let Err(missing) = self.credentials() else {
+            return;
+        };
+        for key in missing {
+            let problem = format!("not given, but auth = \"{}\" needs it", self.auth.word());
+            let fix = match key {
+                "client_id" | "user" => format!("set {}", at.key(key)),
+                _ => format!(
+                    "set {}, or name a file in {}",
+                    at.key(key),
+                    at.key(&format!("{key}_file"))
+                ),
+            };
+            at.add(key, problem, fix);
+        }
+    }
+}
+
+impl Auth {
+    fn needs(self) -> &'static [&'static str] {
+        match self {
+            Self::ClientCredentials => &["client_id", "client_secret"],
+            Self::Basic => &["user", "password"],
+            Self::Password => &["client_id", "client_secret", "user", "password"],
+            Self::RefreshToken => &["client_id", "client_secret", "refresh_token"],
+            Self::ApiKey => &["api_key"],
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::Basic => "basic",
+            Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+            Self::ApiKey => "api_key",
+        }
+    }
+}

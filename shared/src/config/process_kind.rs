@@ -1,0 +1,74 @@
+use crate::job::JobKind;
+
+use super::{
+    Settings,
+    problem::Problems,
+    queue::QueueKind,
+    report::{Report, Section},
+};
+
+/// What is about to start: some settings fit one process and not several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessKind {
+    /// Scheduler and worker in one process: `up`, `demo`.
+    All,
+    /// A scheduler beside workers.
+    Scheduler,
+    /// A worker beside schedulers.
+    Worker,
+}
+
+impl Settings {
+    /// Checks what depends on the process that is about to start.
+    pub fn check_for(&self, kind: ProcessKind) -> Result<(), Problems> {
+        let mut report = Report::new(None);
+        if kind != ProcessKind::All {
+            self.check_shared(&mut report);
+        }
+        if kind != ProcessKind::Scheduler {
+            self.check_pool(&mut report.section("database"));
+        }
+        if report.is_clean() {
+            Ok(())
+        } else {
+            Err(report.into_problems())
+        }
+    }
+
+    fn check_shared(&self, report: &mut Report) {
+        if self.queue.kind == QueueKind::Memory {
+            report.add(
+                "queue.kind",
+                "\"memory\" joins scheduler and worker inside one process only",
+                "set queue.kind = \"redis\" and redis.url, or run `ticketbridge up`",
+            );
+        }
+        if self.database.is_sqlite() {
+            report.add(
+                "database.url",
+                "a SQLite file serves one process only",
+                "name a PostgreSQL database, or run `ticketbridge up`",
+            );
+        }
+    }
+
+    /// SQLite is left out: its one writer queues everybody, whatever the pool.
+    fn check_pool(&self, at: &mut Section<'_>) {
+        let connections = self.connections.len().max(1);
+        let jobs = self.worker.kinds().into_iter().map(|kind| match kind {
+            JobKind::DeliverCallback => self.worker.concurrency(kind),
+            _ => self.worker.concurrency(kind) * connections,
+        });
+        let jobs: usize = jobs.sum();
+        let pool = usize::try_from(self.database.max_connections).unwrap_or(usize::MAX);
+        if !self.database.is_sqlite() && jobs > pool {
+            at.add(
+                "max_connections",
+                format!("{jobs} jobs at a time would wait for {pool} database connections"),
+                format!(
+                    "make it {jobs} or more, or lower worker.*_concurrency, or serve fewer queues with worker.queues"
+                ),
+            );
+        }
+    }
+}
