@@ -3,17 +3,24 @@
 //! SQL is the truth. A doorbell only says "look at this job", so a broker may lose bells (they are rung again) and may
 //! deliver one twice (the second claim is lost). Nothing else lives here: no delay, no lease, no attempt, no result.
 
+mod backend;
+mod backoff;
 mod doorbell;
 mod lane;
 mod memory;
+mod redis;
 
 use std::time::Duration;
 
+use ::redis::RedisError;
 use async_trait::async_trait;
+use secrecy::SecretString;
 
+pub use backend::{BrokerBackend, Crew, Rung};
 pub use doorbell::{BadDoorbell, Doorbell};
 pub use lane::{InvalidLane, Lane};
 pub use memory::MemoryBroker;
+pub use redis::RedisBroker;
 
 /// The most bells one command carries, in either direction. It bounds how long one command can occupy a server that
 /// answers all clients from one thread.
@@ -69,24 +76,36 @@ pub enum BrokerHealth {
         version: String,
         /// `maxmemory_policy` of `INFO`; always `noeviction` here.
         maxmemory_policy: String,
-        /// What survives a restart of the server. Nothing needs to: bells are rung again from SQL.
-        persistence: Persistence,
+        /// Whether an append-only file keeps the lanes over a restart. They need not survive: bells are rung again from SQL.
+        append_only: bool,
     },
 }
 
-/// How a Redis server keeps its data over a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Persistence {
-    /// Neither snapshots nor an append-only file: after a restart the lanes are empty until the relay rings again.
-    None,
-    /// Snapshots (`save`) only.
-    Snapshots,
-    /// An append-only file.
-    AppendOnly,
+/// How to reach Redis: `queue.redis` of the configuration.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// `redis://user:password@host:6379/0`, or `rediss://` for TLS. With Sentinel, user, password, database and TLS of the data
+    /// nodes are taken from here and the host is not used.
+    pub url: SecretString,
+    /// Every key begins with this and a colon.
+    pub prefix: String,
+    /// How long one answer may take, connecting included.
+    pub response_timeout: Duration,
+    /// When set, the master is looked up there for each new connection.
+    pub sentinel: Option<SentinelOptions>,
+}
+
+/// Redis Sentinel, which knows the master of the moment.
+#[derive(Debug, Clone)]
+pub struct SentinelOptions {
+    /// `redis://host:26379`, with Sentinel's own password where it has one.
+    pub nodes: Vec<SecretString>,
+    /// The name the Sentinels monitor the master under.
+    pub master_name: String,
 }
 
 /// Why a broker did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
     /// The configured address cannot be used at all. The only error at construction.
     #[error(
@@ -104,10 +123,10 @@ pub enum BrokerError {
         /// Host and port, or the Sentinel master's name.
         server: String,
         /// The client's own error.
-        source: redis::RedisError,
+        source: RedisError,
     },
     /// The server did not answer in time. The command may still be carried out.
-    #[error("Redis at {server} did not answer within {} ms; look for slow commands or a busy disk (SLOWLOG GET, INFO persistence)", .after.as_millis())]
+    #[error("Redis at {server} did not answer within {} ms: it is paused, overloaded or behind a broken network path. Look for slow commands and a busy disk (SLOWLOG GET, INFO persistence)", .after.as_millis())]
     Slow {
         /// Host and port, or the Sentinel master's name.
         server: String,
@@ -120,7 +139,7 @@ pub enum BrokerError {
         /// Host and port, or the Sentinel master's name.
         server: String,
         /// The server's own words.
-        source: redis::RedisError,
+        source: RedisError,
     },
     /// `LMPOP` and `BLMPOP` came with 7.0.
     #[error(

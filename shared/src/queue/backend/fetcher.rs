@@ -1,0 +1,121 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{Rung, buffer::Buffer};
+use crate::queue::{BadDoorbell, Broker, Doorbell, Lane, Popped, backoff::Backoff};
+
+/// How long one look for bells waits. A pop is never interrupted, because that could lose bells; so an idle worker stops
+/// within this time.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Takes bells from the broker, never more than there are free handlers, until it is stopped.
+pub(super) struct Fetcher {
+    broker: Arc<dyn Broker>,
+    lanes: Vec<Lane>,
+    slots: Arc<Semaphore>,
+    buffer: Arc<Buffer>,
+    stop: CancellationToken,
+    backoff: Backoff,
+}
+
+impl Fetcher {
+    pub(super) fn new(
+        broker: Arc<dyn Broker>,
+        lanes: Vec<Lane>,
+        slots: usize,
+        buffer: Arc<Buffer>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            broker,
+            lanes,
+            slots: Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS))),
+            buffer,
+            stop,
+            backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
+        }
+    }
+
+    /// Fetches until stopped, then hands back what no handler has begun. `cut` ends even that.
+    pub(super) async fn run(mut self, cut: CancellationToken) {
+        let work = async {
+            while let Some(free) = self.free_slots().await {
+                self.fetch(free).await;
+            }
+            self.hand_back(self.buffer.close()).await;
+        };
+        if cut.run_until_cancelled(work).await.is_none() {
+            warn!(
+                "the drain deadline passed while bells were handed back; they are rung again from the database"
+            );
+        }
+    }
+
+    /// All slots that are free, once there is one; none when stopped.
+    async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
+        let slots = Arc::clone(&self.slots);
+        let first = self.stop.run_until_cancelled(slots.acquire_owned()).await?;
+        let mut free = first.ok()?;
+        while let Ok(another) = Arc::clone(&self.slots).try_acquire_owned() {
+            free.merge(another);
+        }
+        Some(free)
+    }
+
+    async fn fetch(&mut self, free: OwnedSemaphorePermit) {
+        match self.broker.pop(&self.lanes, free.num_permits(), LOOK).await {
+            Ok(popped) => {
+                self.backoff.reset();
+                self.buffer.put(with_slots(popped, free));
+            }
+            Err(error) => {
+                // The broker has said so when it began.
+                debug!(%error, "no bells could be fetched");
+                let pause = tokio::time::sleep(self.backoff.after_failure());
+                self.stop.run_until_cancelled(pause).await;
+            }
+        }
+    }
+
+    async fn hand_back(&self, left: VecDeque<Rung>) {
+        let mut lanes: BTreeMap<Lane, Vec<Doorbell>> = BTreeMap::new();
+        for rung in left {
+            lanes.entry(rung.lane).or_default().push(rung.bell);
+        }
+        for (lane, bells) in lanes {
+            if let Err(error) = self.broker.give_back(&lane, &bells).await {
+                let bells = bells.len();
+                warn!(%lane, bells, %error, "bells could not be handed back; they are rung again from the database");
+            }
+        }
+    }
+}
+
+/// Gives each bell a slot of its own; slots left over are free again.
+fn with_slots(popped: Vec<Popped>, mut free: OwnedSemaphorePermit) -> Vec<Rung> {
+    let mut rung = Vec::with_capacity(popped.len());
+    for Popped { lane, bell } in popped {
+        match bell {
+            Ok(bell) => rung.extend(free.split(1).map(|slot| Rung {
+                bell,
+                lane,
+                _slot: slot,
+            })),
+            Err(bad) => drop_bad(&lane, &bad),
+        }
+    }
+    rung
+}
+
+fn drop_bad(lane: &Lane, bad: &BadDoorbell) {
+    let lane = lane.to_string();
+    warn!(%lane, error = %bad, "a bad doorbell is dropped; the job, if there is one, is still in the database");
+    metrics::counter!("ticketbridge_bad_doorbells_total", "lane" => lane).increment(1);
+}
