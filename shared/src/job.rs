@@ -93,6 +93,17 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Due,
+        Self::Rung,
+        Self::Running,
+        Self::Done,
+        Self::Parked,
+        Self::Dead,
+        Self::Cancelled,
+    ];
+
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -104,6 +115,22 @@ impl JobState {
             Self::Dead => "dead",
             Self::Cancelled => "cancelled",
         }
+    }
+}
+
+/// A word that is no job state.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no job state")]
+pub struct UnknownJobState(pub String);
+
+impl FromStr for JobState {
+    type Err = UnknownJobState;
+
+    fn from_str(word: &str) -> Result<Self, UnknownJobState> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| UnknownJobState(word.to_owned()))
     }
 }
 

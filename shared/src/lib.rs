@@ -12,5 +12,6 @@ pub mod request;
 pub mod retry;
 pub mod route;
 pub mod state_map;
+pub mod store;
 pub mod template;
 pub mod ticket;

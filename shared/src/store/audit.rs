@@ -1,0 +1,145 @@
+//! The audit trail: who did what to which thing. Written in the transaction of the deed.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::entities::audit_entries::{ActiveModel, Column, Entity, Model};
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// An identity system, by name.
+    Source(String),
+    /// A person at the command line or the console.
+    Operator(String),
+    /// A part of the bridge.
+    System(&'static str),
+    /// Somebody in ServiceNow, by user name.
+    ServiceNow(String),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(name) => write!(f, "source:{name}"),
+            Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::System(part) => write!(f, "system:{part}"),
+            Self::ServiceNow(user) => write!(f, "servicenow:{user}"),
+        }
+    }
+}
+
+/// An entry to be written.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// What, in a dotted word: `request.accepted`, `job.revived`.
+    pub action: &'a str,
+    /// `request`, `job`, `route`, …
+    pub subject_kind: &'a str,
+    /// Id or name of the thing.
+    pub subject_id: &'a str,
+    /// State before.
+    pub from: Option<&'a str>,
+    /// State after.
+    pub to: Option<&'a str>,
+    /// Why, in words.
+    pub reason: Option<&'a str>,
+    /// More, without secrets; `Json::Null` when there is nothing more.
+    pub detail: Json,
+}
+
+/// A written entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditRow {
+    /// Counts up.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who, as `kind:name`.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// Kind of the thing.
+    pub subject_kind: String,
+    /// Id or name of the thing.
+    pub subject_id: String,
+    /// State before.
+    pub from: Option<String>,
+    /// State after.
+    pub to: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// More.
+    pub detail: Json,
+}
+
+/// Writes an entry, in the same transaction as the deed.
+pub async fn append(
+    conn: &impl ConnectionTrait,
+    entry: &Entry<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        id: NotSet,
+        at: Set(now),
+        actor: Set(entry.actor.to_string()),
+        action: Set(entry.action.to_owned()),
+        subject_kind: Set(entry.subject_kind.to_owned()),
+        subject_id: Set(entry.subject_id.to_owned()),
+        from_word: Set(entry.from.map(str::to_owned)),
+        to_word: Set(entry.to.map(str::to_owned)),
+        reason: Set(entry.reason.map(str::to_owned)),
+        detail: Set(entry.detail.clone()),
+    };
+    Entity::insert(row).exec_without_returning(conn).await?;
+    Ok(())
+}
+
+/// The entries about a request, oldest first.
+pub async fn of_request(
+    conn: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<Vec<AuditRow>, StoreError> {
+    of_subject(conn, "request", &id.to_string()).await
+}
+
+/// The entries about any thing, oldest first.
+pub async fn of_subject(
+    conn: &impl ConnectionTrait,
+    kind: &str,
+    id: &str,
+) -> Result<Vec<AuditRow>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::SubjectKind.eq(kind))
+        .filter(Column::SubjectId.eq(id))
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(AuditRow::from).collect())
+}
+
+impl From<Model> for AuditRow {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            subject_kind: row.subject_kind,
+            subject_id: row.subject_id,
+            from: row.from_word,
+            to: row.to_word,
+            reason: row.reason,
+            detail: row.detail,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "requests")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub source: String,
+    pub external_id: String,
+    pub route: String,
+    pub category: String,
+    pub item: String,
+    pub requester: String,
+    pub requested_for: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub asked: Json,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub asked_originally: Json,
+    pub state: String,
+    pub reason: Option<String>,
+    pub attention: Option<String>,
+    pub has_callback: bool,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub closed_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,177 @@
+//! What sources are told, in an order that never changes and never skips a row.
+//!
+//! PostgreSQL hands out `seq` before a transaction commits, so a row with a smaller `seq` may appear after a larger one
+//! was read. A row is therefore given its `position` when the feed is read, that is after its commit, by one reader at
+//! a time. Waiting for the oldest open transaction instead would let any long write, in any database of the server,
+//! hold up every feed. SQLite has one writer; there `seq` is the order of commits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::sql::Sql;
+use crate::event::RequestEvent;
+
+/// Key of the advisory lock under which positions are given: "tickfeed" as a number.
+const PLACING: i64 = 0x7469_636b_6665_6564;
+
+/// Rows that are given a position in one go.
+const PLACED_AT_ONCE: i64 = 10_000;
+
+/// Where a reader of the feed stands. Opaque outside: only ever given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FeedCursor(i64);
+
+impl fmt::Display for FeedCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0.to_be_bytes()))
+    }
+}
+
+/// A text that is no cursor of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("this is no cursor; give one back as it was received, or none to begin at the beginning")]
+pub struct BadCursor;
+
+impl FromStr for FeedCursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+        Ok(Self(i64::from_be_bytes(
+            bytes.try_into().map_err(|_| BadCursor)?,
+        )))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    place: i64,
+    body: Json,
+}
+
+#[derive(FromQueryResult)]
+struct Last {
+    place: Option<i64>,
+}
+
+/// Adds news of a request to the feed of its source, in the same transaction as the change.
+pub async fn append(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    request_id: Uuid,
+    event: &RequestEvent,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let body = serde_json::to_value(event).map_err(|error| StoreError::corrupt("event", error))?;
+    Sql::new(
+        conn,
+        "INSERT INTO events (source, request_id, body, created_at) VALUES (",
+    )
+    .bind(source)
+    .then(", ")
+    .bind(request_id)
+    .then(", ")
+    .bind(body)
+    .then(", ")
+    .bind(now)
+    .then(")")
+    .run(conn)
+    .await?;
+    Ok(())
+}
+
+/// At most `limit` events of a source after `cursor`, oldest first, each with the cursor that stands behind it.
+///
+/// Wants the pool, not a transaction: positions are given under a lock that is held to the end of the transaction.
+pub async fn after(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    cursor: Option<FeedCursor>,
+    limit: u64,
+) -> Result<Vec<(FeedCursor, RequestEvent)>, StoreError> {
+    place(conn).await?;
+    let column = place_column(conn);
+    let rows: Vec<Row> = Sql::new(conn, "SELECT ")
+        .then(column)
+        .then(" AS place, body FROM events WHERE source = ")
+        .bind(source)
+        .then(" AND ")
+        .then(column)
+        .then(" > ")
+        .bind(cursor.map_or(0, |cursor| cursor.0))
+        .then(" ORDER BY ")
+        .then(column)
+        .then(" LIMIT ")
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .all(conn)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let event = serde_json::from_value(row.body)
+                .map_err(|error| StoreError::corrupt("event", error))?;
+            Ok((FeedCursor(row.place), event))
+        })
+        .collect()
+}
+
+/// The cursor behind the newest event of a source: where somebody starts who wants only what comes.
+pub async fn latest(
+    conn: &impl ConnectionTrait,
+    source: &str,
+) -> Result<Option<FeedCursor>, StoreError> {
+    place(conn).await?;
+    let last: Option<Last> = Sql::new(conn, "SELECT MAX(")
+        .then(place_column(conn))
+        .then(") AS place FROM events WHERE source = ")
+        .bind(source)
+        .one(conn)
+        .await?;
+    Ok(last.and_then(|row| row.place).map(FeedCursor))
+}
+
+fn place_column(conn: &impl ConnectionTrait) -> &'static str {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        "position"
+    } else {
+        "seq"
+    }
+}
+
+/// Gives positions to the rows that were committed since this was last done.
+///
+/// The lock is taken before the first position is drawn and held until the positions are visible, so whoever draws
+/// later draws higher and nobody can read a higher one while a lower one is still to come.
+async fn place(conn: &impl ConnectionTrait) -> Result<(), StoreError> {
+    if conn.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    loop {
+        let placed = Sql::new(
+            conn,
+            "WITH waiting AS MATERIALIZED (SELECT seq FROM events WHERE position IS NULL ORDER BY seq LIMIT ",
+        )
+        .bind(PLACED_AT_ONCE)
+        .then("), turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(")
+        .bind(PLACING)
+        .then(
+            ") FROM (SELECT 1 FROM waiting LIMIT 1) AS some), \
+             placed AS MATERIALIZED (SELECT waiting.seq, nextval('events_position') AS position \
+             FROM waiting WHERE (SELECT COUNT(*) FROM turn) = 1) \
+             UPDATE events SET position = placed.position FROM placed \
+             WHERE events.seq = placed.seq AND events.position IS NULL",
+        )
+        .run(conn)
+        .await?;
+        if placed < u64::try_from(PLACED_AT_ONCE).unwrap_or(u64::MAX) {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Claims jobs: whoever gets a row back may run it, once, under the lease that comes with it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::job::{Claimed, Lease};
+use crate::store::StoreError;
+use crate::store::sql::Sql;
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    kind: String,
+    payload: Json,
+    lane: String,
+    connection: Option<String>,
+    request_id: Option<Uuid>,
+    attempts: i32,
+    first_started_at: DateTime<Utc>,
+    traceparent: Option<String>,
+    lease_token: i64,
+}
+
+/// Claims those of `ids` that wait and are due, in one statement. The others have ended, run elsewhere or wait longer.
+///
+/// Rows that another transaction has locked are waited for, not skipped: they are locked for a moment only, and a
+/// skipped doorbell would be rung again only seconds later. Rows are locked by id, so two claims cannot deadlock.
+pub async fn claim(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+    owner: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Claimed>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = Sql::new(conn, "UPDATE jobs SET state = 'running', again = FALSE, lease_owner = ")
+        .bind(owner)
+        .then(", lease_token = lease_token + 1, first_started_at = COALESCE(first_started_at, ")
+        .bind(now)
+        .then("), updated_at = ")
+        .bind(now)
+        .then(" WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM jobs WHERE state IN ('due', 'rung') AND due_at <= ")
+        .bind(now)
+        .then(" AND id")
+        .one_of(ids)
+        .postgres(" ORDER BY id FOR UPDATE")
+        .then(
+            ") RETURNING id, kind, payload, lane, connection, request_id, attempts, first_started_at, \
+             traceparent, lease_token",
+        )
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.claimed(owner)).collect())
+}
+
+impl Row {
+    fn claimed(self, owner: &str) -> Claimed {
+        Claimed {
+            id: self.id,
+            kind: self.kind,
+            payload: self.payload,
+            lane: self.lane,
+            connection: self.connection,
+            request_id: self.request_id,
+            attempts: self.attempts,
+            first_started_at: self.first_started_at,
+            traceparent: self.traceparent,
+            lease: Lease {
+                owner: owner.to_owned(),
+                token: self.lease_token,
+            },
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Inserts a job in the transaction of the fact that causes it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use uuid::Uuid;
+
+use super::QueuedJob;
+use crate::job::{JobState, NewJob};
+use crate::store::sql::Sql;
+use crate::store::{StoreError, new_id};
+
+#[derive(FromQueryResult)]
+struct Holder {
+    id: Uuid,
+}
+
+/// Inserts a job; one that is due now as `rung`, so that the caller pushes its doorbell right after the commit.
+///
+/// `None` when a job with the same key has not ended. If that job is running it may have read the old state already,
+/// so it is marked to run once more when it ends.
+pub async fn insert(
+    conn: &impl ConnectionTrait,
+    new: &NewJob,
+    now: DateTime<Utc>,
+) -> Result<Option<QueuedJob>, StoreError> {
+    let state = if new.due_at <= now {
+        JobState::Rung
+    } else {
+        JobState::Due
+    };
+    insert_as(conn, new, state, now).await
+}
+
+/// Inserts a job as `due`, left for the relay: for lanes that are deep enough.
+pub async fn insert_due(
+    conn: &impl ConnectionTrait,
+    new: &NewJob,
+    now: DateTime<Utc>,
+) -> Result<Option<QueuedJob>, StoreError> {
+    insert_as(conn, new, JobState::Due, now).await
+}
+
+async fn insert_as(
+    conn: &impl ConnectionTrait,
+    new: &NewJob,
+    state: JobState,
+    now: DateTime<Utc>,
+) -> Result<Option<QueuedJob>, StoreError> {
+    let id = new_id(now);
+    let kind = new.payload.kind();
+    let rung = state == JobState::Rung;
+    let holder: Option<Holder> = Sql::new(
+        conn,
+        "INSERT INTO jobs (id, kind, lane, connection, request_id, payload, state, priority, due_at, rung_at, \
+         dedup_key, traceparent, created_at, updated_at) VALUES (",
+    )
+    .bind(id)
+    .then(", ")
+    .bind(kind.as_str())
+    .then(", ")
+    .bind(new.lane())
+    .then(", ")
+    .bind(new.connection.clone())
+    .then(", ")
+    .bind(new.request_id)
+    .then(", ")
+    .bind(new.payload.to_json())
+    .then(", ")
+    .bind(state.as_str())
+    .then(", ")
+    .bind(new.priority)
+    .then(", ")
+    .bind(new.due_at)
+    .then(", ")
+    .bind(rung.then_some(now))
+    .then(", ")
+    .bind(new.dedup_key.clone())
+    .then(", ")
+    .bind(new.traceparent.clone())
+    .then(", ")
+    .bind(now)
+    .then(", ")
+    .bind(now)
+    .then(
+        ") ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
+         DO UPDATE SET again = (jobs.state = 'running') RETURNING id",
+    )
+    .one(conn)
+    .await?;
+    if holder.is_none_or(|holder| holder.id != id) {
+        return Ok(None);
+    }
+    Ok(Some(QueuedJob {
+        id,
+        lane: new.lane(),
+        kind,
+        traceparent: new.traceparent.clone(),
+        rung,
+    }))
+}

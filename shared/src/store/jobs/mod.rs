@@ -1,0 +1,72 @@
+//! Jobs: inserted with the fact that causes them, rung, claimed under a lease, finished under the same lease.
+
+mod cancel;
+mod claim;
+mod finish;
+mod insert;
+mod operate;
+mod read;
+mod reclaim;
+mod ring;
+
+pub use cancel::{Cancel, cancel_unstarted};
+pub use claim::claim;
+pub use finish::{Ending, finish};
+pub use insert::{insert, insert_due};
+pub use operate::{revive, unpark};
+pub use read::{Job, LaneCount, counts, find, of_request};
+pub use reclaim::{Reclaimed, reclaim};
+pub use ring::{LaneDue, lanes_waiting, ring_again, take_due};
+
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::job::JobKind;
+
+/// What a doorbell needs to know of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedJob {
+    /// The job.
+    pub id: Uuid,
+    /// The lane to push it to.
+    pub lane: String,
+    /// Its kind.
+    pub kind: JobKind,
+    /// Trace context.
+    pub traceparent: Option<String>,
+    /// Whether the row says that it was rung: then it is to be pushed after the commit.
+    pub rung: bool,
+}
+
+/// The kinds that this program knows. Jobs of newer kinds are left to the newer program that wrote them.
+fn known_kinds() -> Vec<String> {
+    JobKind::ALL
+        .iter()
+        .map(|kind| kind.as_str().to_owned())
+        .collect()
+}
+
+#[derive(FromQueryResult)]
+struct QueuedRow {
+    id: Uuid,
+    lane: String,
+    kind: String,
+    traceparent: Option<String>,
+}
+
+impl QueuedRow {
+    fn queued(self, rung: bool) -> Result<QueuedJob, StoreError> {
+        let kind = self
+            .kind
+            .parse()
+            .map_err(|error| StoreError::corrupt("job", error))?;
+        Ok(QueuedJob {
+            id: self.id,
+            lane: self.lane,
+            kind,
+            traceparent: self.traceparent,
+            rung,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Jobs as people and the API see them.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::job::JobState;
+use crate::store::StoreError;
+use crate::store::entities::jobs::{Column, Entity, Model};
+use crate::store::sql::Sql;
+
+/// A stored job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// Its kind as stored; may be unknown to this program.
+    pub kind: String,
+    /// Its lane.
+    pub lane: String,
+    /// Its connection.
+    pub connection: Option<String>,
+    /// Its request.
+    pub request_id: Option<Uuid>,
+    /// Its payload as stored.
+    pub payload: Json,
+    /// Where it stands.
+    pub state: JobState,
+    /// Smaller runs first.
+    pub priority: i16,
+    /// When it may run.
+    pub due_at: DateTime<Utc>,
+    /// When its doorbell was last rung.
+    pub rung_at: Option<DateTime<Utc>>,
+    /// Attempts used up.
+    pub attempts: i32,
+    /// Who holds it, or held it last.
+    pub lease_owner: Option<String>,
+    /// How often it was claimed.
+    pub lease_token: i64,
+    /// How many processes have died while they held it.
+    pub worker_deaths: i32,
+    /// Key that keeps a second one out.
+    pub dedup_key: Option<String>,
+    /// Whether it was asked for again while it ran.
+    pub again: bool,
+    /// Class of its last error.
+    pub last_error_class: Option<String>,
+    /// Its last error, in words.
+    pub last_error: Option<String>,
+    /// When its first attempt began.
+    pub first_started_at: Option<DateTime<Utc>>,
+    /// When it was inserted.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Trace context.
+    pub traceparent: Option<String>,
+}
+
+/// How many jobs of a lane are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaneCount {
+    /// The lane.
+    pub lane: String,
+    /// The state.
+    pub state: JobState,
+    /// How many.
+    pub count: u64,
+    /// Since when the oldest of them is (or was) due.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    lane: String,
+    state: String,
+    count: i64,
+    oldest: Option<DateTime<Utc>>,
+}
+
+/// The job of that id.
+pub async fn find(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, StoreError> {
+    Entity::find_by_id(id)
+        .one(conn)
+        .await?
+        .map(Job::try_from)
+        .transpose()
+}
+
+/// The jobs about a request, oldest first.
+pub async fn of_request(
+    conn: &impl ConnectionTrait,
+    request_id: Uuid,
+) -> Result<Vec<Job>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::RequestId.eq(request_id))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(Job::try_from).collect()
+}
+
+/// How many jobs of each lane are in each state, but for those that ended well or were cancelled: they only grow.
+pub async fn counts(conn: &impl ConnectionTrait) -> Result<Vec<LaneCount>, StoreError> {
+    // One branch per partial index, so that the rows of the past are never looked at.
+    let rows: Vec<CountRow> = Sql::new(
+        conn,
+        "SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'due' GROUP BY lane, state \
+         UNION ALL \
+         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'rung' GROUP BY lane, state \
+         UNION ALL \
+         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'running' GROUP BY lane, state \
+         UNION ALL \
+         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state IN ('parked', 'dead') \
+         GROUP BY lane, state ORDER BY lane, state",
+    )
+    .all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(LaneCount {
+                lane: row.lane,
+                state: state(&row.state)?,
+                count: u64::try_from(row.count).unwrap_or_default(),
+                oldest: row.oldest,
+            })
+        })
+        .collect()
+}
+
+fn state(word: &str) -> Result<JobState, StoreError> {
+    word.parse()
+        .map_err(|error| StoreError::corrupt("state of a job", error))
+}
+
+impl TryFrom<Model> for Job {
+    type Error = StoreError;
+
+    fn try_from(row: Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            kind: row.kind,
+            lane: row.lane,
+            connection: row.connection,
+            request_id: row.request_id,
+            payload: row.payload,
+            state: state(&row.state)?,
+            priority: row.priority,
+            due_at: row.due_at,
+            rung_at: row.rung_at,
+            attempts: row.attempts,
+            lease_owner: row.lease_owner,
+            lease_token: row.lease_token,
+            worker_deaths: row.worker_deaths,
+            dedup_key: row.dedup_key,
+            again: row.again,
+            last_error_class: row.last_error_class,
+            last_error: row.last_error,
+            first_started_at: row.first_started_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            finished_at: row.finished_at,
+            traceparent: row.traceparent,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Comments of the source that are to appear in the ticket's journal exactly once.
+//!
+//! A journal entry cannot be sent twice harmlessly, so a note is marked before it is sent: one that carries
+//! `first_sent_at` is looked up by its marker before it is sent again (N2).
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::entities::notes::{Column, Entity, Model};
+use super::sql::Sql;
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Its id, from `store::new_id`.
+    pub id: Uuid,
+    /// Its request.
+    pub request_id: Uuid,
+    /// Who wrote it, as the source names people.
+    pub author: String,
+    /// What was written.
+    pub text: String,
+    /// Whether the requester may see it (`comments`) or not (`work_notes`).
+    pub visible: bool,
+    /// The words by which it is found again in the journal.
+    pub marker: String,
+    /// When it was first sent, perhaps without an answer.
+    pub first_sent_at: Option<DateTime<Utc>>,
+    /// When it was known to be in the journal.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When the source gave it.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Stores a note.
+pub async fn insert(conn: &impl ConnectionTrait, note: &Note) -> Result<(), StoreError> {
+    let row = Model {
+        id: note.id,
+        request_id: note.request_id,
+        author: note.author.clone(),
+        text: note.text.clone(),
+        visible: note.visible,
+        marker: note.marker.clone(),
+        first_sent_at: note.first_sent_at,
+        sent_at: note.sent_at,
+        created_at: note.created_at,
+    };
+    Entity::insert(row.into_active_model())
+        .exec_without_returning(conn)
+        .await?;
+    Ok(())
+}
+
+/// The notes of a request that are not known to be in the journal, in the order they were given.
+pub async fn pending(
+    conn: &impl ConnectionTrait,
+    request_id: Uuid,
+) -> Result<Vec<Note>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::RequestId.eq(request_id))
+        .filter(Column::SentAt.is_null())
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(Note::from).collect())
+}
+
+/// Marks a note before it is sent. False when it is in the journal already.
+pub async fn mark_sending(
+    conn: &impl ConnectionTrait,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let touched = Sql::new(
+        conn,
+        "UPDATE notes SET first_sent_at = COALESCE(first_sent_at, ",
+    )
+    .bind(now)
+    .then(") WHERE sent_at IS NULL AND id = ")
+    .bind(id)
+    .run(conn)
+    .await?;
+    Ok(touched == 1)
+}
+
+/// Marks a note as seen in the journal; the first moment stays.
+pub async fn mark_sent(
+    conn: &impl ConnectionTrait,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    Sql::new(conn, "UPDATE notes SET sent_at = ")
+        .bind(now)
+        .then(" WHERE sent_at IS NULL AND id = ")
+        .bind(id)
+        .run(conn)
+        .await?;
+    Ok(())
+}
+
+/// All notes of a request, in the order they were given.
+pub async fn of_request(
+    conn: &impl ConnectionTrait,
+    request_id: Uuid,
+) -> Result<Vec<Note>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::RequestId.eq(request_id))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(Note::from).collect())
+}
+
+impl From<Model> for Note {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            request_id: row.request_id,
+            author: row.author,
+            text: row.text,
+            visible: row.visible,
+            marker: row.marker,
+            first_sent_at: row.first_sent_at,
+            sent_at: row.sent_at,
+            created_at: row.created_at,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Lists requests, newest first, page by page.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::request::{Request, RequestState};
+use crate::store::StoreError;
+use crate::store::entities::requests::{Column, Entity, Model};
+
+/// Which requests; an empty filter means all. What is set must all hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this source.
+    pub source: Option<String>,
+    /// In one of these states; empty means any.
+    pub state: Vec<RequestState>,
+    /// Of this category.
+    pub category: Option<String>,
+    /// Served by this route.
+    pub route: Option<String>,
+    /// With this id of the source.
+    pub external_id: Option<String>,
+    /// For this person.
+    pub requested_for: Option<String>,
+    /// Flagged for attention, or not.
+    pub attention: Option<bool>,
+    /// Taken in after this moment.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Taken in before this moment.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Words that stand somewhere in external id, item, requester or requested_for; upper and lower case are one.
+    pub text: Option<String>,
+}
+
+/// Where a page ended. Opaque outside: only ever given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListCursor {
+    created_at: DateTime<Utc>,
+    id: Uuid,
+}
+
+/// A text that is no cursor of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("this is no cursor; give one back as it was received, or none for the first page")]
+pub struct BadCursor;
+
+impl fmt::Display for ListCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0_u8; 24];
+        bytes[..8].copy_from_slice(&self.created_at.timestamp_micros().to_be_bytes());
+        bytes[8..].copy_from_slice(self.id.as_bytes());
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for ListCursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+        let (time, id) = bytes.split_at_checked(8).ok_or(BadCursor)?;
+        let micros = i64::from_be_bytes(time.try_into().map_err(|_| BadCursor)?);
+        Ok(Self {
+            created_at: DateTime::from_timestamp_micros(micros).ok_or(BadCursor)?,
+            id: Uuid::from_slice(id).map_err(|_| BadCursor)?,
+        })
+    }
+}
+
+/// At most `limit` requests behind `after`, newest first, and the cursor of the next page unless this was the last.
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    filter: &Filter,
+    after: Option<ListCursor>,
+    limit: u64,
+) -> Result<(Vec<Request>, Option<ListCursor>), StoreError> {
+    let mut rows = Entity::find()
+        .filter(condition(filter))
+        .filter(Condition::all().add_option(after.map(behind)))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .limit(limit.saturating_add(1))
+        .all(conn)
+        .await?;
+    let more = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next = rows.last().filter(|_| more).map(|row: &Model| ListCursor {
+        created_at: row.created_at,
+        id: row.id,
+    });
+    let page = rows
+        .into_iter()
+        .map(Request::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok((page, next))
+}
+
+fn behind(cursor: ListCursor) -> Condition {
+    Condition::any()
+        .add(Column::CreatedAt.lt(cursor.created_at))
+        .add(
+            Condition::all()
+                .add(Column::CreatedAt.eq(cursor.created_at))
+                .add(Column::Id.lt(cursor.id)),
+        )
+}
+
+fn condition(filter: &Filter) -> Condition {
+    let equal =
+        |column: Column, value: &Option<String>| value.as_deref().map(|value| column.eq(value));
+    let states = (!filter.state.is_empty())
+        .then(|| Column::State.is_in(filter.state.iter().map(|it| it.as_str())));
+    let attention = filter.attention.map(|flagged| {
+        if flagged {
+            Column::Attention.is_not_null()
+        } else {
+            Column::Attention.is_null()
+        }
+    });
+    Condition::all()
+        .add_option(equal(Column::Source, &filter.source))
+        .add_option(equal(Column::Category, &filter.category))
+        .add_option(equal(Column::Route, &filter.route))
+        .add_option(equal(Column::ExternalId, &filter.external_id))
+        .add_option(equal(Column::RequestedFor, &filter.requested_for))
+        .add_option(states)
+        .add_option(attention)
+        .add_option(
+            filter
+                .created_after
+                .map(|moment| Column::CreatedAt.gt(moment)),
+        )
+        .add_option(
+            filter
+                .created_before
+                .map(|moment| Column::CreatedAt.lt(moment)),
+        )
+        .add_option(
+            filter
+                .text
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(says),
+        )
+}
+
+/// Whether one of the texts people look for holds `text`.
+fn says(text: &str) -> Condition {
+    let escaped = text
+        .to_lowercase()
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    let pattern = format!("%{escaped}%");
+    [
+        Column::ExternalId,
+        Column::Item,
+        Column::Requester,
+        Column::RequestedFor,
+    ]
+    .into_iter()
+    .fold(Condition::any(), |any, column| {
+        let lower: SimpleExpr = Func::lower(Expr::col(column)).into();
+        any.add(lower.like(LikeExpr::new(pattern.clone()).escape('\\')))
+    })
+}

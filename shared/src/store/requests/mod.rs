@@ -1,0 +1,102 @@
+//! Requests: taken in once per natural key, changed only by compare-and-set.
+
+mod apply;
+mod insert;
+mod list;
+
+pub use apply::{Applied, Change, apply};
+pub use insert::{Inserted, NewRequest, insert};
+pub use list::{BadCursor, Filter, ListCursor, list};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::entities::requests::{Column, Entity, Model};
+use crate::request::{Asked, Request};
+
+/// The request of that id.
+pub async fn find(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Request>, StoreError> {
+    Entity::find_by_id(id)
+        .one(conn)
+        .await?
+        .map(Request::try_from)
+        .transpose()
+}
+
+/// The request of that id, if it belongs to `source`: no source sees another's requests.
+pub async fn find_of_source(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    id: Uuid,
+) -> Result<Option<Request>, StoreError> {
+    Ok(find(conn, id)
+        .await?
+        .filter(|request| request.source == source))
+}
+
+/// The request that `source` calls `external_id`.
+pub async fn by_natural_key(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Request>, StoreError> {
+    row_by_natural_key(conn, source, external_id)
+        .await?
+        .map(Request::try_from)
+        .transpose()
+}
+
+/// What was asked, word for word as taken in, without later extensions.
+pub async fn asked_originally(
+    conn: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<Option<Asked>, StoreError> {
+    let row = Entity::find_by_id(id).one(conn).await?;
+    row.map(|row| asked(row.asked_originally)).transpose()
+}
+
+async fn row_by_natural_key(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    external_id: &str,
+) -> Result<Option<Model>, StoreError> {
+    let row = Entity::find()
+        .filter(Column::Source.eq(source))
+        .filter(Column::ExternalId.eq(external_id))
+        .one(conn)
+        .await?;
+    Ok(row)
+}
+
+fn asked(json: Json) -> Result<Asked, StoreError> {
+    serde_json::from_value(json).map_err(|error| StoreError::corrupt("what a request asked", error))
+}
+
+fn asked_json(asked: &Asked) -> Result<Json, StoreError> {
+    serde_json::to_value(asked).map_err(|error| StoreError::corrupt("what a request asks", error))
+}
+
+impl TryFrom<Model> for Request {
+    type Error = StoreError;
+
+    fn try_from(row: Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            source: row.source,
+            route: row.route,
+            asked: asked(row.asked)?,
+            state: row
+                .state
+                .parse()
+                .map_err(|error| StoreError::corrupt("state of a request", error))?,
+            reason: row.reason,
+            attention: row.attention,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            closed_at: row.closed_at,
+        })
+    }
+}
