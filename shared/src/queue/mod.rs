@@ -9,6 +9,7 @@ mod doorbell;
 mod lane;
 mod memory;
 mod redis;
+mod ring;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use doorbell::{BadDoorbell, Doorbell};
 pub use lane::{InvalidLane, Lane};
 pub use memory::MemoryBroker;
 pub use redis::RedisBroker;
+pub use ring::ring;
 
 /// The most bells one command carries, in either direction. It bounds how long one command can occupy a server that
 /// answers all clients from one thread.
