@@ -1,7 +1,10 @@
 //! The record in ServiceNow that stands for a request: one row per request, written before the first call.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer_null, boolean, text, text_null, timestamp_with_time_zone,
+    timestamp_with_time_zone_null, uuid,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

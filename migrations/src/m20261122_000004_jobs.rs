@@ -1,7 +1,10 @@
 //! Work to be done. The live states of `jobs_dedup` are those in which a job has not ended.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer, boolean, integer, json_binary, small_integer, text, text_null,
+    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

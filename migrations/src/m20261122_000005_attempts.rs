@@ -1,7 +1,10 @@
 //! One row per run of a job: what came of it, and which calls it made.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer, integer, integer_null, json_binary, text, text_null, timestamp_with_time_zone,
+    uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

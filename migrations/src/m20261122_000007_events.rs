@@ -4,7 +4,9 @@
 //! rows that are already committed, when the feed is read. SQLite has one writer; `seq` is the order of commits.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, json_binary, text, timestamp_with_time_zone, uuid,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

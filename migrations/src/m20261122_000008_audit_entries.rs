@@ -1,7 +1,9 @@
 //! Who did what to which thing, and when.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer, json_binary, text, text_null, timestamp_with_time_zone,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

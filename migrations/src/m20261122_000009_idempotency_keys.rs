@@ -1,7 +1,7 @@
 //! Keys that sources sent with a call, and what the call was.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{binary, text, timestamp_with_time_zone, uuid};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

@@ -1,7 +1,9 @@
 //! Cadences (when what runs next) and cursors (how far a table was read).
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    big_integer, boolean, text, timestamp_with_time_zone, timestamp_with_time_zone_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

@@ -1,7 +1,7 @@
 //! Processes that hold leases, and until when they are known to live.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{json_binary, text, timestamp_with_time_zone};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

@@ -1,7 +1,9 @@
 //! What is known of a ServiceNow instance: open circuits, people looked up, facts about tables.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{
+    boolean_null, integer, text, timestamp_with_time_zone, timestamp_with_time_zone_null, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

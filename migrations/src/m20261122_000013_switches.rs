@@ -1,7 +1,7 @@
 //! Switches that operators set while the bridge runs.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::*;
+use sea_orm_migration::schema::{boolean, text, text_null, timestamp_with_time_zone};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

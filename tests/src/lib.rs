@@ -1,1 +1,3 @@
+pub mod clock;
+pub mod databases;
 pub mod redis_server;

@@ -39,7 +39,8 @@ impl Sql {
     /// Goes on with the placeholder of `value`.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
-        self.text.push_str(&format!("${}", self.values.len()));
+        self.text.push('$');
+        self.text.push_str(&self.values.len().to_string());
         self
     }
 

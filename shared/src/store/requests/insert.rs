@@ -33,7 +33,7 @@ pub enum Inserted {
     /// It is new.
     New(Request),
     /// The source has asked this before: the request as it stands, and what was asked then.
-    Existing(Request, Asked),
+    Existing(Request, Box<Asked>),
 }
 
 /// Takes a request in, in the same transaction as the jobs it causes; writes the audit entry and the first event.
@@ -60,7 +60,10 @@ pub async fn insert(
                 constraint: "requests_natural_key".to_owned(),
             })?;
         let before = asked(there.asked_originally.clone())?;
-        return Ok(Inserted::Existing(Request::try_from(there)?, before));
+        return Ok(Inserted::Existing(
+            Request::try_from(there)?,
+            Box::new(before),
+        ));
     }
     let request = Request::try_from(row)?;
     let entry = Entry {
