@@ -1,0 +1,17 @@
+//! From socket to answer: reading calls, everything that can happen to them, writing answers.
+
+pub(crate) mod answer;
+pub(crate) mod call;
+pub(crate) mod connection;
+pub(crate) mod gate;
+mod headers;
+mod media;
+pub(crate) mod pipeline;
+pub(crate) mod rate;
+pub(crate) mod routes;
+mod serve;
+pub(crate) mod sessions;
+mod spoil;
+mod storm;
+
+pub(crate) use serve::router;

@@ -1,0 +1,32 @@
+//! After a commit: caches, derived rows, and word to whoever listens.
+
+use crate::world::{Act, Change, Choices, World};
+
+impl World {
+    /// Runs the after rules of a committed change and keeps it for the listeners.
+    pub(in crate::world) fn committed(&mut self, act: &Act<'_>, change: Change) {
+        match change.table.as_str() {
+            "sys_choice" => self.reload_choices(),
+            "sys_db_object" | "sys_dictionary" => self.follow_schema(&change),
+            "sys_user_grmember" | "sys_group_has_role" | "sys_user_role_contains" => {
+                self.derive_roles_later(act)
+            }
+            "sys_user_has_role" if !change.fields.is_true("inherited") => {
+                self.derive_roles_later(act)
+            }
+            _ => {}
+        }
+        if self.dictionary.extends(&change.table, "task") {
+            self.changes.push(change);
+        }
+    }
+
+    pub(crate) fn reload_choices(&mut self) {
+        let rows = self
+            .stores
+            .get("sys_choice")
+            .into_iter()
+            .flat_map(|store| store.values());
+        self.choices = Choices::of_rows(rows.map(|row| &row.fields));
+    }
+}

@@ -1,0 +1,4 @@
+//! The instance over real HTTP, as a client sees it.
+
+mod client;
+mod smoke;
