@@ -9,8 +9,10 @@ use std::process::{Command, Stdio};
 /// them: build scripts that watch them would run again, and half the tree with them.
 const SET_BY_CARGO_RUN: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
 
-/// Configuration of the product; a developer's own settings must not reach the tests.
-const PRODUCT_SETTINGS: &str = "TICKETBRIDGE__";
+/// A developer's own settings of the product must not reach its tests, except for the folder of
+/// fixtures, which is meant for them.
+const PRODUCT_SETTINGS: &str = "TICKETBRIDGE_";
+const FIXTURES: &str = "TICKETBRIDGE_FIXTURES";
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -56,9 +58,8 @@ pub(crate) fn at_root(command: &mut Command) {
     command.current_dir(root()).stdin(Stdio::null());
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with(PRODUCT_SETTINGS)
-            || SET_BY_CARGO_RUN.iter().any(|start| text.starts_with(start))
-        {
+        let is_setting = text.starts_with(PRODUCT_SETTINGS) && text != FIXTURES;
+        if is_setting || SET_BY_CARGO_RUN.iter().any(|start| text.starts_with(start)) {
             command.env_remove(&name);
         }
     }

@@ -4,6 +4,8 @@
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 use std::{fs, thread};
 
 use super::programs;
@@ -13,6 +15,9 @@ use super::watchdog::Watchdog;
 use crate::environment;
 use crate::failure::{During, Failure};
 use crate::terminal;
+
+/// Longer than the watchdog takes to stop what a test left running.
+const LONGEST_SILENCE: Duration = Duration::from_secs(20);
 
 /// What the tests find in their environment.
 pub(crate) struct Surroundings {
@@ -72,11 +77,11 @@ impl Suite<'_> {
         let line = [command, arguments].concat();
         terminal::say(&format!("cargo {}", line.join(" ")));
         let mut child = self.watchdog.spawn(&mut self.command(&line))?;
-        let lines = pass_on(&mut child)?;
+        let lines = pass_on(&mut child);
         let status = self.watchdog.wait(&mut child)?;
         Ok(SuiteResult {
             code: exit_code(status),
-            tally: runner.tally(&lines),
+            tally: runner.tally(&drain(&lines)),
         })
     }
 
@@ -116,32 +121,37 @@ impl SuiteResult {
     }
 }
 
-/// Both streams of the child go to ours, line by line; what was printed is returned as well.
-fn pass_on(child: &mut Child) -> Result<Vec<String>, Failure> {
+/// Passes both streams of the child on to ours, line by line. The receiver gets the same lines.
+fn pass_on(child: &mut Child) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let also = sender.clone();
     let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let reader = thread::spawn(move || copy(errors, &mut io::stderr()));
-    let mut lines = copy(output, &mut io::stdout()).during("passing on what the tests print")?;
-    let more = reader
-        .join()
-        .map_err(|_| Failure::broken("the thread that reads from the runner panicked"))?;
-    lines.extend(more.during("passing on what the tests print")?);
-    Ok(lines)
+    thread::spawn(move || copy(output, &mut io::stdout(), &sender));
+    thread::spawn(move || copy(errors, &mut io::stderr(), &also));
+    lines
 }
 
-fn copy(from: Option<impl Read>, to: &mut impl Write) -> io::Result<Vec<String>> {
-    let mut lines = Vec::new();
-    let Some(from) = from else {
-        return Ok(lines);
-    };
-    let mut reader = BufReader::new(from);
+/// Ends with the stream, or as soon as there is nobody left to write for.
+fn copy(from: Option<impl Read>, to: &mut impl Write, lines: &Sender<String>) -> Option<()> {
+    let mut reader = BufReader::new(from?);
     let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        to.write_all(&line)?;
-        to.flush()?;
-        lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+    while reader.read_until(b'\n', &mut line).ok()? > 0 {
+        to.write_all(&line).and_then(|()| to.flush()).ok()?;
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        lines.send(text).ok()?;
         line.clear();
     }
-    Ok(lines)
+    Some(())
+}
+
+/// All lines. The runner has ended, but what a test left running may hold the streams open until
+/// the watchdog has stopped it, and for ever when it has escaped from the watchdog as well.
+fn drain(lines: &Receiver<String>) -> Vec<String> {
+    let mut drained = Vec::new();
+    while let Ok(line) = lines.recv_timeout(LONGEST_SILENCE) {
+        drained.push(line);
+    }
+    drained
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
