@@ -79,46 +79,25 @@ fn redirect(answer: &Answer) -> Error {
 /// Every status from 400 on.
 fn refusal(answer: &Answer) -> Error {
     let api_error = ApiError::from_body(&answer.body);
-    let words = api_error.as_ref().map_or_else(
-        || ApiError {
-            message: title(&answer.body),
-            detail: None,
-        },
-        |error| ApiError {
-            message: error.message.clone(),
-            detail: error.detail.clone(),
-        },
-    );
-    let failure = answer.failure(&words.message, words.detail.as_deref());
+    let failure = match &api_error {
+        Some(error) => answer.failure(&error.message, error.detail.as_deref()),
+        None => answer.failure(&title(&answer.body), None),
+    };
+    let invalid = |kind, failure| Error::Invalid { kind, failure };
     match answer.status() {
-        401 if answer.asks_for_second_factor() => Error::Auth {
-            kind: AuthKind::SecondFactor,
-            failure,
-        },
         401 => Error::Auth {
-            kind: AuthKind::Rejected,
+            kind: auth_kind(answer),
             failure,
         },
         403 => Error::Forbidden {
             kind: api_error.map_or(ForbiddenKind::Other, |error| error.forbidden_kind()),
             failure,
         },
-        404 => match api_error {
-            Some(error) if !error.is_unknown_path() => Error::NotFound { failure },
-            // Without an error body, or for an unknown path, nothing is known about the record.
-            _ => Error::Invalid {
-                kind: InvalidKind::Path,
-                failure,
-            },
-        },
-        405 | 406 | 415 => Error::Invalid {
-            kind: InvalidKind::Protocol,
-            failure,
-        },
-        413 | 414 | 431 => Error::Invalid {
-            kind: InvalidKind::TooLong,
-            failure,
-        },
+        404 if names_no_path(api_error.as_ref()) => Error::NotFound { failure },
+        // Without an error body, or for an unknown path, nothing is known about the record.
+        404 => invalid(InvalidKind::Path, failure),
+        405 | 406 | 415 => invalid(InvalidKind::Protocol, failure),
+        413 | 414 | 431 => invalid(InvalidKind::TooLong, failure),
         429 => too_many(answer, api_error.is_some(), failure),
         502..=504 => Error::Busy {
             retry_after: failure.retry_after,
@@ -128,12 +107,23 @@ fn refusal(answer: &Answer) -> Error {
             kind: MaybeKind::ServerError,
             failure,
         },
-        _ => Error::Invalid {
-            kind: api_error.map_or(InvalidKind::Request, |error| {
-                error.invalid_kind(answer.table.as_deref())
-            }),
-            failure,
-        },
+        _ => {
+            let table = answer.table.as_deref();
+            let kind = api_error.map_or(InvalidKind::Request, |error| error.invalid_kind(table));
+            invalid(kind, failure)
+        }
+    }
+}
+
+fn names_no_path(error: Option<&ApiError>) -> bool {
+    error.is_some_and(|error| !error.is_unknown_path())
+}
+
+fn auth_kind(answer: &Answer) -> AuthKind {
+    if answer.asks_for_second_factor() {
+        AuthKind::SecondFactor
+    } else {
+        AuthKind::Rejected
     }
 }
 

@@ -30,7 +30,10 @@ pub(crate) fn result<T: DeserializeOwned>(answer: &Answer) -> Result<Reply<T>, E
         .filter(|result| !result.is_null())
         .ok_or_else(|| wrong_shape(answer, "the body has no `result`"))?;
     let value = serde_json::from_value(result)
-        .map_err(|error| wrong_shape(answer, &format!("`result` has another form: {error}")))?;
+        // The words of the decoder would quote the value, which may be personal data.
+        .map_err(|_unfit| {
+            wrong_shape(answer, "`result` has another form than this call asks for")
+        })?;
     Ok(Reply {
         value,
         meta: answer.meta.clone(),

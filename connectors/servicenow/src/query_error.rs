@@ -14,7 +14,7 @@ pub enum QueryError {
     #[error("the value for `{field}` holds {character:?}, which would change the query: remove it")]
     ForbiddenCharacter { field: String, character: char },
     #[error(
-        "the value for `{field}` begins with `javascript:`, which the instance would run: refuse it"
+        "the value for `{field}` begins with `javascript:`, which the instance would run as a script: remove it"
     )]
     Script { field: String },
     #[error("the value for `{field}` is empty: use is_empty to ask for empty fields")]

@@ -60,30 +60,31 @@ fn connect_kind(error: &reqwest::Error) -> ConnectKind {
     if error.is_dns() {
         return ConnectKind::Dns;
     }
-    for cause in causes(error) {
-        if cause.is::<rustls::Error>() {
-            return ConnectKind::Tls;
-        }
-        let Some(cause) = cause.downcast_ref::<io::Error>() else {
-            continue;
-        };
-        // TLS errors travel inside an I/O error, which does not name them as its source.
-        if cause
-            .get_ref()
-            .is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
-        {
-            return ConnectKind::Tls;
-        }
-        match cause.kind() {
-            io::ErrorKind::ConnectionRefused => return ConnectKind::Refused,
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => return ConnectKind::Tls,
-            _ => {}
-        }
-    }
-    if error.is_timeout() {
+    let known = causes(error).find_map(cause_kind);
+    known.unwrap_or(if error.is_timeout() {
         ConnectKind::Timeout
     } else {
         ConnectKind::Other
+    })
+}
+
+fn cause_kind(cause: &(dyn StdError + 'static)) -> Option<ConnectKind> {
+    if cause.is::<rustls::Error>() {
+        return Some(ConnectKind::Tls);
+    }
+    if cause.is::<rustls::pki_types::InvalidDnsNameError>() {
+        return Some(ConnectKind::Dns);
+    }
+    let cause = cause.downcast_ref::<io::Error>()?;
+    // What an I/O error wraps is not its source, so that the chain of causes leaves it out.
+    if let Some(kind) = cause.get_ref().and_then(|inner| cause_kind(inner)) {
+        return Some(kind);
+    }
+    match cause.kind() {
+        io::ErrorKind::ConnectionRefused => Some(ConnectKind::Refused),
+        // Before a request is sent, only a handshake reads.
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Some(ConnectKind::Tls),
+        _ => None,
     }
 }
 
