@@ -1,0 +1,87 @@
+//! The OpenAPI document, made from the operations themselves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{Difference, FieldError, Problem};
+use super::{
+    cancel_request, change_status, create_batch, create_request, health, list_requests, metrics,
+    read_events, show_request, stream_events,
+};
+use crate::Scheduler;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "TicketBridge",
+        description = "Takes access requests from identity systems and keeps one ServiceNow ticket for each.\n\n\
+            Every refusal is `application/problem+json` (RFC 9457) that names the field and the fix. Every answer carries \
+            `X-Request-Id`; send one of your own to find a call in the bridge's log. A `traceparent` that is sent is \
+            continued up to the call to ServiceNow."
+    ),
+    tags(
+        (name = "requests", description = "Access requests of one source"),
+        (name = "events", description = "What happened, for systems that cannot take callbacks"),
+        (name = "operation", description = "Health and figures of the process"),
+    ),
+    components(schemas(Problem, FieldError, Difference)),
+    modifiers(&Token),
+)]
+struct Document;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("tb_…")
+            .description(Some("A token of one source, made with `ticketbridge token create`. It sees and changes the requests of that source only."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Every operation, with its part of the document.
+fn operations() -> OpenApiRouter<Arc<Scheduler>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(
+            create_request::create_request,
+            list_requests::list_requests
+        ))
+        .routes(routes!(create_batch::create_batch))
+        .routes(routes!(show_request::show_request))
+        .routes(routes!(change_status::change_status))
+        .routes(routes!(cancel_request::cancel_request))
+        .routes(routes!(read_events::read_events))
+        .routes(routes!(stream_events::stream_events))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+}
+
+/// The operations, and the document about them at `/v1/openapi.json`.
+pub(crate) fn documented() -> Router<Arc<Scheduler>> {
+    let (router, document) = operations().split_for_parts();
+    let document = Arc::new(document);
+    let show = move || {
+        let document = Arc::clone(&document);
+        async move { Json((*document).clone()) }
+    };
+    router.route("/v1/openapi.json", get(show))
+}
+
+/// The document of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    operations().into_openapi()
+}

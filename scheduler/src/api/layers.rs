@@ -1,0 +1,143 @@
+//! What surrounds every operation: an id, a span, a time limit, and an answer even to a panic.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use shared::store::new_id;
+use shared::telemetry::continue_trace;
+use tokio::time::Instant;
+use tracing::{Instrument as _, field};
+
+use super::problem::Problem;
+use super::problem_kind::Kind;
+use crate::Scheduler;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// Gives every call an id and a span that continues the caller's trace, and logs how it was answered.
+pub(crate) async fn observe(
+    State(scheduler): State<Arc<Scheduler>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(request.headers()).unwrap_or_else(|| new_id(scheduler.now()).to_string());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let span = tracing::info_span!(
+        "http",
+        request_id = id,
+        method = %request.method(),
+        route,
+        source = field::Empty,
+    );
+    let traceparent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    continue_trace(&span, traceparent);
+    async {
+        let started = Instant::now();
+        let mut response = next.run(request).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The caller's id, if it can stand in a header and a log line.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let fits = (1..=LONGEST_REQUEST_ID).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+}
+
+/// Answers 503 when an operation takes too long. Streams are answered at once, and then may last.
+pub(crate) async fn time_limit(
+    State(scheduler): State<Arc<Scheduler>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let limit = scheduler.settings.server.request_timeout();
+    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+        return response;
+    }
+    let detail = format!(
+        "The call took more than {} s and was given up. Send it again: what was stored after all is not stored twice.",
+        limit.as_secs()
+    );
+    Problem::new(Kind::Timeout, detail).into_response()
+}
+
+/// Answers a panic of an operation without internals; they go to the log.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over"
+)]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = text, "an operation panicked");
+    Problem::internal().into_response()
+}
+
+pub(crate) async fn unknown_path(uri: Uri) -> Problem {
+    let detail = format!(
+        "There is no operation at `{}`. GET /v1/openapi.json lists them all.",
+        super::fields::shown(uri.path())
+    );
+    Problem::new(Kind::NotFound, detail)
+}
+
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!(
+        "`{}` takes no {method}; the Allow header names what it takes.",
+        super::fields::shown(uri.path())
+    );
+    Problem::new(Kind::MethodNotAllowed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_id_is_kept_unless_it_is_odd() {
+        let of = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(value).unwrap());
+            request_id(&headers)
+        };
+        assert_eq!(of("abc-1"), Some("abc-1".to_owned()));
+        assert_eq!(of(""), None);
+        assert_eq!(of("two words"), None);
+        assert_eq!(of(&"x".repeat(129)), None);
+        assert_eq!(request_id(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_panic_is_answered_without_its_text() {
+        for panic in [
+            Box::new("secret") as Box<dyn Any + Send>,
+            Box::new("secret".to_owned()),
+            Box::new(7),
+        ] {
+            assert_eq!(panicked(panic).status(), 500);
+        }
+    }
+}

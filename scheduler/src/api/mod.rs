@@ -1,0 +1,68 @@
+//! The HTTP API: intake, feed, health. One operation a file; the only place that knows intake's JSON.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use crate::Scheduler;
+
+mod accept;
+mod accept_batch;
+mod admission;
+mod auth;
+mod cancel_request;
+mod change;
+mod change_status;
+mod create_batch;
+mod create_request;
+mod difference;
+mod document;
+mod documented_problems;
+mod etag;
+mod feed_event;
+mod fields;
+mod health;
+mod idempotency_key;
+mod json;
+mod layers;
+mod list_requests;
+mod mastery;
+mod metrics;
+mod nearest;
+mod new_request;
+mod problem;
+mod problem_kind;
+mod query;
+mod read_events;
+mod request_detail;
+mod request_view;
+mod show_request;
+mod status_change;
+mod store_problem;
+mod stream_events;
+mod timeline;
+mod transaction;
+
+pub use document::openapi;
+
+/// The whole API, ready to be served.
+pub fn router(scheduler: Arc<Scheduler>) -> Router {
+    let limited = middleware::from_fn_with_state(Arc::clone(&scheduler), layers::time_limit);
+    let observed = middleware::from_fn_with_state(Arc::clone(&scheduler), layers::observe);
+    document::documented()
+        .fallback(layers::unknown_path)
+        .method_not_allowed_fallback(layers::wrong_method)
+        .layer(limited)
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(observed)
+        .with_state(scheduler)
+}
+
+impl Scheduler {
+    /// Address of a request.
+    fn location(&self, id: Uuid) -> String {
+        format!("{}/v1/requests/{id}", self.settings.server.base_url())
+    }
+}

@@ -1,0 +1,152 @@
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::{Stream, StreamExt as _, stream};
+use shared::store::events::{self, FeedCursor};
+
+use super::auth::Caller;
+use super::documented_problems::OfReading;
+use super::feed_event::FeedEvent;
+use super::problem::Problem;
+use super::problem_kind::Kind;
+use super::query::Params;
+use super::read_events::CURSOR_FIX;
+use crate::Scheduler;
+
+/// How often the store is asked when nothing in this process says that there is news; another process may have some.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a silent stream says that it lives, so that proxies keep it open.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// A stream ends after this time and the client comes back with its cursor: a revoked token is then noticed.
+const LONGEST: Duration = Duration::from_mins(15);
+const PAGE: u64 = 100;
+
+/// Follow the feed
+///
+/// Server-sent events: `id` is the cursor, `event` the type, `data` the event as in GET /v1/events. Begins with what comes
+/// from now on; a client that comes back sends `Last-Event-ID` and misses nothing. Silent times are bridged by comments.
+/// The bridge ends a stream after 15 minutes and when it stops; clients reconnect.
+#[utoipa::path(
+    get,
+    path = "/v1/events/stream",
+    tag = "events",
+    params(
+        ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was received; goes before `after`"),
+        ("after" = Option<String>, Query, description = "A cursor of the feed to begin behind"),
+    ),
+    responses((status = 200, description = "The stream", body = FeedEvent, content_type = "text/event-stream"), OfReading),
+    security(("token" = [])),
+)]
+pub(crate) async fn stream_events(
+    State(scheduler): State<Arc<Scheduler>>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    let mut params = Params::of(query.as_deref());
+    let after = params.parsed::<FeedCursor>("after", CURSOR_FIX);
+    params.finish()?;
+    let cursor = match last_event_id(&headers)?.or(after) {
+        Some(cursor) => Some(cursor),
+        None => events::latest(scheduler.store.conn(), &caller.source).await?,
+    };
+    let stop = scheduler.stop.clone();
+    let feed = Feed {
+        scheduler,
+        source: caller.source,
+        cursor,
+        read: VecDeque::new(),
+    };
+    let stream = feed
+        .into_stream()
+        .take_until(stop.cancelled_owned())
+        .take_until(tokio::time::sleep(LONGEST));
+    let alive = KeepAlive::new()
+        .interval(HEARTBEAT_EVERY)
+        .text("still here");
+    Ok((
+        [("x-accel-buffering", "no")],
+        Sse::new(stream).keep_alive(alive),
+    ))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<FeedCursor>, Problem> {
+    let Some(value) = headers
+        .get("last-event-id")
+        .filter(|value| !value.is_empty())
+    else {
+        return Ok(None);
+    };
+    let cursor = value.to_str().ok().and_then(|text| text.parse().ok());
+    cursor.map(Some).ok_or_else(|| {
+        let detail = "Last-Event-ID is no cursor of this feed. Send the last `id` that was received, or leave it out.";
+        Problem::new(Kind::BadHeader, detail)
+    })
+}
+
+/// A reader of the feed that waits at its end.
+struct Feed {
+    scheduler: Arc<Scheduler>,
+    source: String,
+    cursor: Option<FeedCursor>,
+    read: VecDeque<(FeedCursor, Event)>,
+}
+
+impl Feed {
+    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
+        stream::unfold(self, |mut feed| async move {
+            let event = feed.next().await;
+            Some((Ok(event), feed))
+        })
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            if let Some((cursor, event)) = self.read.pop_front() {
+                self.cursor = Some(cursor);
+                return event;
+            }
+            let scheduler = Arc::clone(&self.scheduler);
+            // Registered before looking, so that news which come between the look and the wait are not missed.
+            let mut news = std::pin::pin!(scheduler.feed_nudge.notified());
+            news.as_mut().enable();
+            self.look().await;
+            if self.read.is_empty() {
+                tokio::select! {
+                    () = news => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+        }
+    }
+
+    /// Reads the next page. A database that is gone for a while only delays the stream.
+    async fn look(&mut self) {
+        match events::after(self.scheduler.store.conn(), &self.source, self.cursor, PAGE).await {
+            Ok(page) => self.read.extend(
+                page.into_iter()
+                    .map(|(cursor, event)| (cursor, written(cursor, event))),
+            ),
+            Err(error) => {
+                tracing::warn!(error = %error, source = self.source, "an event stream waits for the database");
+            }
+        }
+    }
+}
+
+fn written(cursor: FeedCursor, event: shared::event::RequestEvent) -> Event {
+    let event = FeedEvent::of(cursor, event);
+    let empty = Event::default()
+        .id(event.cursor.clone())
+        .event(event.kind.clone());
+    empty.json_data(&event).unwrap_or_else(|error| {
+        // Texts, numbers, ids and times always have a JSON form.
+        unreachable!("an event has a JSON form: {error}")
+    })
+}

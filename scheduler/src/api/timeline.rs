@@ -1,0 +1,146 @@
+//! The audit trail of a request in plain words.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::store::audit::AuditRow;
+use utoipa::ToSchema;
+
+/// One thing that happened to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct TimelineEntry {
+    /// When.
+    at: DateTime<Utc>,
+    /// Who: `source:idm`, `servicenow:beth.anglin`, `operator:…`, `system:…`.
+    #[schema(example = "source:idm")]
+    actor: String,
+    /// What, as a word that programs can branch on.
+    #[schema(example = "request.accepted")]
+    action: String,
+    /// State before.
+    from: Option<String>,
+    /// State after.
+    to: Option<String>,
+    /// Why.
+    reason: Option<String>,
+    /// All of it as a sentence.
+    #[schema(example = "Taken in from idm.")]
+    text: String,
+}
+
+impl From<AuditRow> for TimelineEntry {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            text: sentence(&row),
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            from: row.from,
+            to: row.to,
+            reason: row.reason,
+        }
+    }
+}
+
+fn sentence(row: &AuditRow) -> String {
+    let what = match (row.from.as_deref(), row.to.as_deref()) {
+        (None, Some("accepted")) => "Taken in".to_owned(),
+        (Some(from), Some(to)) if from != to => {
+            format!("Moved from {} to {}", spoken(from), spoken(to))
+        }
+        _ => capitalised(&spoken(row.action.rsplit('.').next().unwrap_or_default())),
+    };
+    let why = row
+        .reason
+        .as_deref()
+        .map(|reason| format!(": {}", reason.trim_end_matches('.')))
+        .unwrap_or_default();
+    format!("{what} by {}{why}.", who(&row.actor))
+}
+
+fn who(actor: &str) -> String {
+    match actor.split_once(':') {
+        Some(("source", name)) => name.to_owned(),
+        Some(("operator", name)) => format!("{name} (operator)"),
+        Some(("servicenow", name)) => format!("{name} in ServiceNow"),
+        Some(("system", part)) => format!("the bridge ({})", spoken(part)),
+        _ => actor.to_owned(),
+    }
+}
+
+fn spoken(word: &str) -> String {
+    word.replace(['_', '-'], " ")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn entries_read_as_sentences() {
+        let row = |actor: &str,
+                   action: &str,
+                   from: Option<&str>,
+                   to: Option<&str>,
+                   reason: Option<&str>| AuditRow {
+            id: 1,
+            at: DateTime::UNIX_EPOCH,
+            actor: actor.into(),
+            action: action.into(),
+            subject_kind: "request".into(),
+            subject_id: "1".into(),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            detail: Value::Null,
+        };
+        let rows = [
+            row(
+                "source:idm",
+                "request.accepted",
+                None,
+                Some("accepted"),
+                None,
+            ),
+            row(
+                "system:create_ticket",
+                "request.opened",
+                Some("accepted"),
+                Some("open"),
+                None,
+            ),
+            row(
+                "servicenow:beth.anglin",
+                "request.moved",
+                Some("open"),
+                Some("on_hold"),
+                Some("Waits for a vendor."),
+            ),
+            row(
+                "operator:root",
+                "request.touched",
+                Some("open"),
+                Some("open"),
+                None,
+            ),
+            row(
+                "source:idm/mara.lindt",
+                "request.extended",
+                None,
+                None,
+                Some("until March"),
+            ),
+        ];
+        let text: Vec<String> = rows.iter().map(sentence).collect();
+        insta::assert_snapshot!(text.join("\n"));
+    }
+}

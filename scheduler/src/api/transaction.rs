@@ -1,0 +1,117 @@
+//! One unit of work of a call: a transaction, and the bells to be rung once it is committed.
+
+use chrono::{DateTime, Utc};
+use shared::job::NewJob;
+use shared::queue::ring;
+use shared::store::jobs::{self, QueuedJob};
+use shared::store::{StoreError, Tx};
+
+use super::problem::Problem;
+use super::problem_kind::Kind;
+use crate::Scheduler;
+
+/// How often a transaction that met another one is repeated.
+const TRIES: usize = 5;
+
+/// An open transaction and what is to follow it.
+pub(crate) struct Work {
+    pub(crate) tx: Tx,
+    /// Jobs that were inserted as rung.
+    pub(crate) rung: Vec<QueuedJob>,
+}
+
+/// Why a unit of work did not end.
+pub(crate) enum Unfinished {
+    /// Tell the caller.
+    Refused(Problem),
+    /// Another transaction stood in the way: do it again from the start.
+    Raced(StoreError),
+    /// What was read has changed since: do it again from the start.
+    Stale,
+}
+
+impl From<Problem> for Unfinished {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StoreError> for Unfinished {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Raced(_) | StoreError::Conflict { .. } => Self::Raced(error),
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+impl From<Unfinished> for Problem {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Refused(problem) => problem,
+            Unfinished::Raced(error) => error.into(),
+            Unfinished::Stale => {
+                let detail = "The request changes faster than this call can be carried out. Read it again, decide again.";
+                Self::new(Kind::VersionMismatch, detail)
+            }
+        }
+    }
+}
+
+impl Work {
+    /// Inserts a job: to be rung after the commit where its lane has room, else left to the relay.
+    pub(crate) async fn insert_job(
+        &mut self,
+        scheduler: &Scheduler,
+        job: &NewJob,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if scheduler
+            .lanes
+            .admit(&job.lane(), job.connection.as_deref())
+        {
+            self.rung.extend(jobs::insert(&self.tx, job, now).await?);
+        } else {
+            jobs::insert_due(&self.tx, job, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is decided and stored in one transaction.
+pub(crate) trait Deed: Sync {
+    type Done: Send;
+
+    /// Does it; run again from the start when another transaction came between.
+    fn run(
+        &self,
+        scheduler: &Scheduler,
+        work: &mut Work,
+    ) -> impl Future<Output = Result<Self::Done, Unfinished>> + Send;
+}
+
+impl Scheduler {
+    /// Runs a deed in a transaction, commits, and rings. Nothing is stored when it fails.
+    pub(crate) async fn carry_out<D: Deed>(&self, deed: &D) -> Result<D::Done, Problem> {
+        let mut tries = 1;
+        loop {
+            match self.try_once(deed).await {
+                Ok(done) => return Ok(done),
+                Err(Unfinished::Raced(_) | Unfinished::Stale) if tries < TRIES => tries += 1,
+                Err(unfinished) => return Err(unfinished.into()),
+            }
+        }
+    }
+
+    async fn try_once<D: Deed>(&self, deed: &D) -> Result<D::Done, Unfinished> {
+        let mut work = Work {
+            tx: self.store.begin().await?,
+            rung: Vec::new(),
+        };
+        let done = deed.run(self, &mut work).await?;
+        work.tx.commit().await.map_err(StoreError::from)?;
+        ring(&*self.broker, &work.rung).await;
+        self.feed_nudge.notify_waiters();
+        Ok(done)
+    }
+}

@@ -1,0 +1,172 @@
+//! Cadences: how often the changes of a table are asked for, and how often all its open tickets are read by id.
+//!
+//! One cadence a table and connection serves all open tickets of it. Whoever moves `next_at` first stores the job, in the
+//! same transaction; a run that is still under way keeps the next one out by its dedup key. So runs of a cadence never
+//! overlap, however many schedulers there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::job::{NewJob, Payload, StatusRead};
+use shared::queue::ring;
+use shared::store::cadences::{self, Cadence, CadenceSpec};
+use shared::store::tickets::{self, OpenTable};
+use shared::store::{StoreError, jobs};
+
+use crate::Scheduler;
+
+/// Reads what changed.
+const CHANGES: &str = "changes";
+/// Reads every open ticket by id.
+const RECONCILE: &str = "reconcile";
+
+/// One round: makes sure that every watched table has its cadences, and starts what is due. How many jobs were stored.
+pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
+    let now = scheduler.now();
+    let conn = scheduler.store.conn();
+    let open = tickets::open_tables(conn).await?;
+    ensure(scheduler, &open, now).await?;
+    let mut started = 0;
+    for cadence in cadences::due(conn, now).await? {
+        started += usize::from(take_turn(scheduler, &cadence, &open, now).await?);
+    }
+    Ok(started)
+}
+
+/// Removes the cadences that neither the configuration nor an open ticket needs. Done once, at the start of a process:
+/// while old and new schedulers run side by side, neither takes from the other what it needs.
+pub async fn remove_unneeded(scheduler: &Scheduler) -> anyhow::Result<u64> {
+    let conn = scheduler.store.conn();
+    let open = tickets::open_tables(conn).await?;
+    let names: Vec<String> = wanted(scheduler, &open).into_keys().collect();
+    Ok(cadences::remove_others(conn, &names).await?)
+}
+
+async fn ensure(
+    scheduler: &Scheduler,
+    open: &[OpenTable],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let conn = scheduler.store.conn();
+    let stored: BTreeMap<String, Cadence> = cadences::list(conn)
+        .await?
+        .into_iter()
+        .map(|it| (it.name.clone(), it))
+        .collect();
+    for (name, spec) in wanted(scheduler, open) {
+        if stored.get(&name).is_none_or(|it| it.every != spec.every) {
+            cadences::ensure(conn, &spec, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The cadences of every table that a route writes to or that still holds open tickets, by name.
+fn wanted(scheduler: &Scheduler, open: &[OpenTable]) -> BTreeMap<String, CadenceSpec> {
+    let routed = scheduler
+        .routes
+        .iter()
+        .map(|route| (route.connection.as_str(), route.kind.table()));
+    let held = open
+        .iter()
+        .map(|it| (it.connection.as_str(), it.table.as_str()));
+    let tables: BTreeSet<(&str, &str)> = routed.chain(held).collect();
+    let mut specs = BTreeMap::new();
+    for (connection, table) in tables {
+        // Without its settings a connection cannot be called; its tickets wait for it to come back.
+        let Some(settings) = scheduler.settings.connections.get(connection) else {
+            continue;
+        };
+        for (kind, every) in [
+            (CHANGES, settings.poll()),
+            (RECONCILE, settings.reconcile()),
+        ] {
+            let spec = spec(kind, connection, table, every);
+            specs.insert(spec.name.clone(), spec);
+        }
+    }
+    specs
+}
+
+fn spec(kind: &str, connection: &str, table: &str, every: Duration) -> CadenceSpec {
+    CadenceSpec {
+        name: format!("{kind}:{connection}:{table}"),
+        kind: kind.to_owned(),
+        connection: connection.to_owned(),
+        table: table.to_owned(),
+        every,
+    }
+}
+
+/// Takes the turn of a due cadence and stores its job. False when another scheduler was faster, the run before it is still
+/// under way, or no ticket is open: then no call is made.
+async fn take_turn(
+    scheduler: &Scheduler,
+    cadence: &Cadence,
+    open: &[OpenTable],
+    now: DateTime<Utc>,
+) -> anyhow::Result<bool> {
+    let tx = scheduler.store.begin().await?;
+    if !cadences::advance(&tx, cadence, next_turn(cadence, now), now).await? {
+        return Ok(false);
+    }
+    let needed = open
+        .iter()
+        .any(|it| it.connection == cadence.connection && it.table == cadence.table);
+    let job = job(cadence, now).filter(|_| needed);
+    let mut stored = None;
+    if let Some(job) = job {
+        stored = if scheduler
+            .lanes
+            .admit(&job.lane(), job.connection.as_deref())
+        {
+            jobs::insert(&tx, &job, now).await?
+        } else {
+            jobs::insert_due(&tx, &job, now).await?
+        };
+    }
+    tx.commit().await?;
+    ring(&*scheduler.broker, stored.as_slice()).await;
+    Ok(stored.is_some())
+}
+
+/// Turns that were missed are not made up for: one read covers them all.
+fn next_turn(cadence: &Cadence, now: DateTime<Utc>) -> DateTime<Utc> {
+    let every = TimeDelta::from_std(cadence.every).unwrap_or(TimeDelta::MAX);
+    let regular = cadence.next_at + every;
+    if regular > now { regular } else { now + every }
+}
+
+fn job(cadence: &Cadence, now: DateTime<Utc>) -> Option<NewJob> {
+    let (connection, table) = (cadence.connection.clone(), cadence.table.clone());
+    let (read, priority) = match cadence.kind.as_str() {
+        CHANGES => (
+            StatusRead::Changes {
+                connection,
+                table,
+                after: None,
+            },
+            2,
+        ),
+        RECONCILE => (
+            StatusRead::Reconcile {
+                connection,
+                table,
+                after: None,
+            },
+            4,
+        ),
+        // A kind that a newer version has stored is that version's to run.
+        _ => return None,
+    };
+    Some(NewJob {
+        payload: Payload::GetTicketStatus(read),
+        connection: Some(cadence.connection.clone()),
+        request_id: None,
+        priority,
+        due_at: now,
+        dedup_key: Some(cadence.name.clone()),
+        traceparent: shared::telemetry::current_traceparent(),
+    })
+}

@@ -1,0 +1,100 @@
+//! Gauges: what waits where, how old it is, who lives and which connections are held back.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use metrics::gauge;
+use shared::job::JobState;
+use shared::queue::Lane;
+use shared::store::jobs::LaneCount;
+use shared::store::{circuits, jobs, processes};
+use shared::telemetry::names;
+
+use crate::Scheduler;
+
+const STATES: [JobState; 5] = [
+    JobState::Due,
+    JobState::Rung,
+    JobState::Running,
+    JobState::Parked,
+    JobState::Dead,
+];
+
+/// What the gauges have shown so far: what is gone is set to zero, else it would keep its last value for ever.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    lanes: BTreeSet<String>,
+}
+
+impl Gauges {
+    /// One round.
+    pub async fn tick(&mut self, scheduler: &Scheduler) -> anyhow::Result<()> {
+        let now = scheduler.now();
+        let conn = scheduler.store.conn();
+        let counts = jobs::counts(conn).await?;
+        self.lanes
+            .extend(counts.iter().map(|count| count.lane.clone()));
+        for lane in &self.lanes {
+            show_lane(lane, &counts, now);
+        }
+        let lanes: Vec<Lane> = self
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.parse().ok())
+            .collect();
+        for (lane, depth) in scheduler.broker.depth(&lanes).await? {
+            gauge!(names::QUEUE_DEPTH, "lane" => lane.to_string()).set(figure(depth));
+        }
+        show_heartbeats(scheduler, now).await?;
+        show_connections(scheduler).await?;
+        Ok(())
+    }
+}
+
+fn show_lane(lane: &str, counts: &[LaneCount], now: DateTime<Utc>) {
+    for state in STATES {
+        let count = counts
+            .iter()
+            .find(|count| count.lane == lane && count.state == state);
+        let jobs = count.map_or(0, |count| count.count);
+        gauge!(names::JOBS, "lane" => lane.to_owned(), "state" => state.as_str()).set(figure(jobs));
+    }
+    let oldest = counts
+        .iter()
+        .find(|count| count.lane == lane && count.state == JobState::Due)
+        .and_then(|it| it.oldest);
+    gauge!(names::OLDEST_DUE_SECONDS, "lane" => lane.to_owned())
+        .set(oldest.map_or(0.0, |due| seconds(now - due)));
+}
+
+/// The age of the oldest heartbeat among the processes that are believed to live.
+async fn show_heartbeats(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let alive = processes::alive(scheduler.store.conn(), now).await?;
+    let oldest = alive
+        .iter()
+        .map(|it| seconds(now - it.heartbeat_at))
+        .fold(0.0, f64::max);
+    gauge!(names::HEARTBEAT_AGE_SECONDS).set(oldest);
+    Ok(())
+}
+
+async fn show_connections(scheduler: &Scheduler) -> anyhow::Result<()> {
+    let open = circuits::all(scheduler.store.conn()).await?;
+    for connection in scheduler.settings.connections.keys() {
+        let until = open
+            .iter()
+            .find(|circuit| circuit.connection == *connection);
+        let until = until.map_or(0.0, |circuit| seconds(circuit.until - DateTime::UNIX_EPOCH));
+        gauge!(names::CONNECTION_HELD_UNTIL_SECONDS, "connection" => connection.clone()).set(until);
+    }
+    Ok(())
+}
+
+fn figure(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Zero for what lies in the future.
+fn seconds(age: TimeDelta) -> f64 {
+    age.to_std().unwrap_or_default().as_secs_f64()
+}

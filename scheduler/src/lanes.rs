@@ -1,0 +1,78 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the relay last saw of the lanes, so that intake knows at once whether a new job may ring right after its commit
+/// or must wait in SQL for the relay.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    window: u64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Bells waiting in each lane: counted by the relay, and by intake since then.
+    depth: HashMap<String, u64>,
+    /// Connections whose circuit is open.
+    held: HashSet<String>,
+}
+
+impl Lanes {
+    pub(crate) fn new(window: u64) -> Self {
+        Self {
+            window,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Whether one more bell may be pushed into a lane; takes the place when it may.
+    pub(crate) fn admit(&self, lane: &str, connection: Option<&str>) -> bool {
+        let mut seen = self.seen();
+        if connection.is_some_and(|name| seen.held.contains(name)) {
+            return false;
+        }
+        let depth = seen.depth.entry(lane.to_owned()).or_default();
+        let room = *depth < self.window;
+        *depth += u64::from(room);
+        room
+    }
+
+    /// Bells that still fit into a lane of this depth.
+    pub(crate) fn room(&self, depth: u64) -> u64 {
+        self.window.saturating_sub(depth)
+    }
+
+    /// What the relay has just seen. Lanes it did not look at hold nothing that is due or rung.
+    pub(crate) fn note(&self, depth: HashMap<String, u64>, held: HashSet<String>) {
+        *self.seen() = Seen { depth, held };
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Each change is a single assignment, so a panic elsewhere leaves nothing half done.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_takes_bells_up_to_its_window() {
+        let lanes = Lanes::new(2);
+        assert!(lanes.admit("a", None) && lanes.admit("a", None));
+        assert!(!lanes.admit("a", None));
+        assert!(lanes.admit("b", None), "lanes are counted apart");
+        lanes.note(HashMap::from([("a".to_owned(), 1)]), HashSet::new());
+        assert!(lanes.admit("a", None));
+        assert!(!lanes.admit("a", None));
+    }
+
+    #[test]
+    fn a_held_connection_takes_none() {
+        let lanes = Lanes::new(2);
+        lanes.note(HashMap::new(), HashSet::from(["main".to_owned()]));
+        assert!(!lanes.admit("create-ticket@main", Some("main")));
+        assert!(lanes.admit("callback", None));
+    }
+}

@@ -1,0 +1,214 @@
+//! The relay: turns due jobs into doorbells, in batches, and rings again what nobody answered.
+//!
+//! Each lane is kept shallow: at most `queue.window` bells wait in it, the rest waits in SQL in order of priority. A
+//! connection whose circuit is open gets no bell; when its time has come, one job tries it.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use metrics::counter;
+use shared::queue::{Lane, ring};
+use shared::store::circuits::{self, Circuit};
+use shared::store::jobs::{self, LaneDue, QueuedJob};
+use shared::store::{Store, StoreError};
+use shared::telemetry::names;
+
+use crate::Scheduler;
+
+/// One round: looks at every lane, rings what is due and rings again what got lost. How many bells were rung.
+pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
+    let now = scheduler.now();
+    let conn = scheduler.store.conn();
+    let circuits = circuits::all(conn).await?;
+    let waiting = jobs::lanes_waiting(conn, now).await?;
+    // Asked before anything is marked as rung: while the broker is gone, jobs stay due.
+    let depths = depths(scheduler, &waiting).await?;
+    let held = circuits
+        .iter()
+        .map(|circuit| circuit.connection.clone())
+        .collect();
+    let round = Round {
+        scheduler,
+        now,
+        depths: &depths,
+        held: &held,
+    };
+
+    let mut rung = round.ring_due(&waiting).await?;
+    rung += round.ring_lost(&waiting).await?;
+    for circuit in circuits.iter().filter(|circuit| circuit.until <= now) {
+        rung += round.ring_probe(circuit, &waiting).await?;
+    }
+    scheduler.lanes.note(depths, held);
+    Ok(rung)
+}
+
+async fn depths(
+    scheduler: &Scheduler,
+    waiting: &[LaneDue],
+) -> anyhow::Result<HashMap<String, u64>> {
+    let lanes = waiting
+        .iter()
+        .map(|it| it.lane.parse())
+        .collect::<Result<Vec<Lane>, _>>()?;
+    let depths = scheduler.broker.depth(&lanes).await?;
+    Ok(depths
+        .into_iter()
+        .map(|(lane, depth)| (lane.to_string(), depth))
+        .collect())
+}
+
+/// What one round has seen.
+struct Round<'a> {
+    scheduler: &'a Scheduler,
+    now: DateTime<Utc>,
+    depths: &'a HashMap<String, u64>,
+    held: &'a HashSet<String>,
+}
+
+impl Round<'_> {
+    async fn ring_due(&self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
+        let rooms: Vec<(String, u64)> = waiting
+            .iter()
+            .filter(|it| it.due > 0 && !self.is_held(&it.lane))
+            .map(|it| {
+                (
+                    it.lane.clone(),
+                    self.scheduler.lanes.room(self.depth(&it.lane)).min(it.due),
+                )
+            })
+            .filter(|(_, room)| *room > 0)
+            .collect();
+        if rooms.is_empty() {
+            return Ok(0);
+        }
+        let taken = in_transaction(&self.scheduler.store, async |tx| {
+            jobs::take_due(tx, self.now, &rooms).await
+        })
+        .await?;
+        Ok(self.push(&taken).await)
+    }
+
+    /// Bells wait in their lane in the order they were rung. So of the jobs that were rung and not claimed, the youngest
+    /// are those whose bells still wait; as many more as there are, the oldest, have lost theirs.
+    async fn ring_lost(&self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
+        let mut rung = 0;
+        for it in waiting.iter().filter(|it| !self.is_held(&it.lane)) {
+            let lost = it
+                .rung
+                .saturating_sub(self.depth(&it.lane))
+                .min(self.scheduler.settings.queue.window);
+            rung += self.ring_again(&it.lane, lost).await?;
+        }
+        Ok(rung)
+    }
+
+    async fn ring_again(&self, lane: &str, most: u64) -> Result<usize, StoreError> {
+        if most == 0 {
+            return Ok(0);
+        }
+        let again = jobs::ring_again(
+            self.scheduler.store.conn(),
+            lane,
+            self.answer_due(),
+            self.now,
+            most,
+        )
+        .await?;
+        counter!(names::RUNG_AGAIN_TOTAL, "lane" => lane.to_owned()).increment(again.len() as u64);
+        Ok(self.push(&again).await)
+    }
+
+    /// Lets one job try a connection whose time has come, unless one is at it already.
+    async fn ring_probe(
+        &self,
+        circuit: &Circuit,
+        waiting: &[LaneDue],
+    ) -> Result<usize, StoreError> {
+        if self.is_probed(circuit).await? {
+            return Ok(0);
+        }
+        let lanes = waiting
+            .iter()
+            .filter(|it| connection_of(&it.lane) == Some(circuit.connection.as_str()));
+        for it in lanes.clone().filter(|it| it.due > 0) {
+            let taken = self.take_probe(circuit, &it.lane).await?;
+            if !taken.is_empty() {
+                return Ok(self.push(&taken).await);
+            }
+        }
+        for it in lanes.filter(|it| it.rung > 0) {
+            let rung = self.ring_again(&it.lane, 1).await?;
+            if rung > 0 {
+                return Ok(rung);
+            }
+        }
+        Ok(0)
+    }
+
+    async fn is_probed(&self, circuit: &Circuit) -> Result<bool, StoreError> {
+        use shared::job::JobState;
+        let Some(id) = circuit.probing_job else {
+            return Ok(false);
+        };
+        let job = jobs::find(self.scheduler.store.conn(), id).await?;
+        Ok(job.is_some_and(|job| match job.state {
+            JobState::Running => true,
+            JobState::Rung => job
+                .rung_at
+                .is_some_and(|rung_at| rung_at >= self.answer_due()),
+            _ => false,
+        }))
+    }
+
+    async fn take_probe(
+        &self,
+        circuit: &Circuit,
+        lane: &str,
+    ) -> Result<Vec<QueuedJob>, StoreError> {
+        let tx = self.scheduler.store.begin().await?;
+        let taken = jobs::take_due(&tx, self.now, &[(lane.to_owned(), 1)]).await?;
+        for job in &taken {
+            if !circuits::try_probe(&tx, &circuit.connection, job.id, self.now).await? {
+                // Another relay was faster, or the circuit has closed; the transaction is rolled back.
+                return Ok(Vec::new());
+            }
+        }
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn push(&self, jobs: &[QueuedJob]) -> usize {
+        ring(&*self.scheduler.broker, jobs).await;
+        jobs.len()
+    }
+
+    fn depth(&self, lane: &str) -> u64 {
+        self.depths.get(lane).copied().unwrap_or_default()
+    }
+
+    fn is_held(&self, lane: &str) -> bool {
+        connection_of(lane).is_some_and(|connection| self.held.contains(connection))
+    }
+
+    /// What was rung before this moment should have been answered.
+    fn answer_due(&self) -> DateTime<Utc> {
+        let patience = self.scheduler.settings.scheduler.ring_again();
+        self.now - TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+async fn in_transaction<T>(
+    store: &Store,
+    work: impl AsyncFnOnce(&shared::store::Tx) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = store.begin().await?;
+    let done = work(&tx).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// The connection of `create-ticket@main`; `None` for lanes that call no instance.
+fn connection_of(lane: &str) -> Option<&str> {
+    lane.split_once('@').map(|(_, connection)| connection)
+}

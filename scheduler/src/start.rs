@@ -1,0 +1,172 @@
+//! Wires the parts of a scheduler into a process.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shared::process::{Process, every};
+use shared::telemetry::Metrics;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Notify};
+
+use crate::gauges::Gauges;
+use crate::sweeper::Sweeper;
+use crate::{Scheduler, cadence, giveup, relay, router};
+
+/// Cadences are looked at this often; the shortest one is a second.
+const CADENCE_EVERY: Duration = Duration::from_secs(1);
+const GIVE_UP_EVERY: Duration = Duration::from_mins(10);
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the HTTP server cannot have its address.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody has it.
+    #[error(
+        "{address} is in use by another program; stop that program, or set server.listen to another port (find it with `ss -ltnp`)"
+    )]
+    InUse {
+        /// The address of the settings.
+        address: String,
+    },
+    /// Ports below 1024 want rights.
+    #[error("this user may not listen on {address}; set server.listen to a port above 1023")]
+    Forbidden {
+        /// The address of the settings.
+        address: String,
+    },
+    /// The address is not one of this machine, or does not read.
+    #[error(
+        "cannot listen on {address}: {source}; set server.listen to an address of this machine, such as 0.0.0.0:8080"
+    )]
+    Unusable {
+        /// The address of the settings.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Takes the address of the HTTP API.
+pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let address = address.to_owned();
+        match source.kind() {
+            ErrorKind::AddrInUse => BindError::InUse { address },
+            ErrorKind::PermissionDenied => BindError::Forbidden { address },
+            _ => BindError::Unusable { address, source },
+        }
+    })
+}
+
+/// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, relay, sweeper, cadences, giving up
+/// and gauges. The scheduler must have been made with the stop token of this process.
+pub fn start(
+    scheduler: &Arc<Scheduler>,
+    listener: TcpListener,
+    process: &mut Process,
+) -> anyhow::Result<()> {
+    let metrics = Metrics::install()?;
+    process.supervise("metrics", metrics.keep(scheduler.stop.clone()));
+    process.supervise("http", serve(Arc::clone(scheduler), listener));
+    supervise_relay(scheduler, process);
+    supervise_sweeper(scheduler, process);
+    supervise_cadences(scheduler, process);
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "giveup",
+        looped(scheduler, GIVE_UP_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { giveup::tick(&it).await.map(drop) }
+        }),
+    );
+    let gauges = Arc::new(Mutex::new(Gauges::default()));
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "gauges",
+        looped(scheduler, GAUGES_EVERY, move || {
+            let (it, gauges) = (Arc::clone(&it), Arc::clone(&gauges));
+            async move { gauges.lock().await.tick(&it).await }
+        }),
+    );
+    Ok(())
+}
+
+/// Serves until the stop, then lets calls that have begun come to their end.
+async fn serve(scheduler: Arc<Scheduler>, listener: TcpListener) -> anyhow::Result<()> {
+    let stop = scheduler.stop.clone();
+    axum::serve(listener, router(scheduler))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .context("the HTTP server failed")
+}
+
+fn supervise_relay(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    let interval = scheduler.settings.scheduler.relay_interval();
+    let tick = move || {
+        let it = Arc::clone(&it);
+        async move { relay::tick(&it).await.map(drop) }
+    };
+    process.supervise(
+        "relay",
+        every(
+            interval,
+            Arc::clone(&scheduler.relay_nudge),
+            scheduler.stop.clone(),
+            tick,
+        ),
+    );
+}
+
+fn supervise_sweeper(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    let sweeper = Arc::new(Mutex::new(Sweeper::default()));
+    process.supervise(
+        "sweeper",
+        looped(
+            scheduler,
+            scheduler.settings.scheduler.sweep_interval(),
+            move || {
+                let (it, sweeper) = (Arc::clone(&it), Arc::clone(&sweeper));
+                async move { sweeper.lock().await.tick(&it).await.map(drop) }
+            },
+        ),
+    );
+}
+
+fn supervise_cadences(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    let tidied = Arc::new(tokio::sync::OnceCell::new());
+    process.supervise(
+        "cadence",
+        looped(scheduler, CADENCE_EVERY, move || {
+            let (it, tidied) = (Arc::clone(&it), Arc::clone(&tidied));
+            async move {
+                tidied
+                    .get_or_try_init(|| cadence::remove_unneeded(&it))
+                    .await?;
+                cadence::tick(&it).await.map(drop)
+            }
+        }),
+    );
+}
+
+/// A loop that only the clock wakes.
+fn looped<F, Fut>(
+    scheduler: &Scheduler,
+    interval: Duration,
+    tick: F,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    every(
+        interval,
+        Arc::new(Notify::new()),
+        scheduler.stop.clone(),
+        tick,
+    )
+}
