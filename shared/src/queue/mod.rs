@@ -83,7 +83,7 @@ pub enum BrokerHealth {
     },
 }
 
-/// How to reach Redis: `queue.redis` of the configuration.
+/// How to reach Redis: `[redis]` of the configuration.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     /// `redis://user:password@host:6379/0`, or `rediss://` for TLS. With Sentinel, user, password, database and TLS of the data
@@ -110,10 +110,10 @@ pub struct SentinelOptions {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
     /// The configured address cannot be used at all. The only error at construction.
-    #[error(
-        "queue.redis.url is not usable: {reason}. Write it as redis://host:6379/0, or rediss:// for TLS"
-    )]
+    #[error("{key} is not usable: {reason}. Write it as redis://host:6379/0, or rediss:// for TLS")]
     Address {
+        /// The key of the configuration.
+        key: &'static str,
         /// What is wrong, without the URL: it may hold a password.
         reason: String,
     },
@@ -155,7 +155,7 @@ pub enum BrokerError {
     },
     /// A worker pops several lanes in one command; in a cluster they live on different nodes.
     #[error(
-        "Redis at {server} runs in cluster mode, which is not supported; use a single server or Sentinel (queue.redis.sentinel)"
+        "Redis at {server} runs in cluster mode, which is not supported; use a single server or Sentinel (redis.sentinel_nodes)"
     )]
     ClusterMode {
         /// Host and port, or the Sentinel master's name.

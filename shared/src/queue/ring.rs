@@ -20,7 +20,7 @@ pub async fn ring(broker: &dyn Broker, jobs: &[QueuedJob]) {
             Ok(lane) => push(broker, &lane, &bells).await,
             // The names of connections are checked when the configuration is loaded; a stored lane keeps to the same rule.
             Err(error) => {
-                tracing::error!(lane = name, error = %error, "a stored lane has no usable name")
+                tracing::error!(lane = name, error = %error, "a stored lane has no usable name");
             }
         }
     }

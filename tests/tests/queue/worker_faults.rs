@@ -107,12 +107,11 @@ async fn stops_while_redis_is_paused_strand_nothing() {
     let lane = lane("paused@main");
     let heard = Heard::new();
     for round in 0..5 {
-        broker
-            .push(&lane, &bells(round * 40..round * 40 + 40))
-            .await
-            .unwrap();
+        let enough = heard.count() + 10;
+        let new = bells(round * 40..round * 40 + 40);
+        broker.push(&lane, &new).await.unwrap();
         let shift = Shift::start(std::slice::from_ref(&lane), 4, &broker, heard.ring());
-        heard.until(heard.count() + 10).await;
+        heard.until(enough).await;
         server.pause(Duration::from_millis(300));
         shift.stop().await.unwrap();
         let pushed = usize::try_from(round * 40 + 40).unwrap();

@@ -58,16 +58,13 @@ async fn a_hundred_stops_under_load_strand_nothing(broker: Arc<dyn Broker>) {
     let heard = Heard::new();
     let mut pushed = 0;
     for round in 0..100 {
-        broker
-            .push(&lane, &bells((0..60).map(|n| round * 60 + n)))
-            .await
-            .unwrap();
+        // Stopped at another point each time: before the first bell, in the middle, while the lane runs dry.
+        let enough = heard.count() + usize::try_from(round % 50).unwrap();
+        let new = bells((0..60).map(|n| round * 60 + n));
+        broker.push(&lane, &new).await.unwrap();
         pushed += 60;
         let shift = Shift::start(std::slice::from_ref(&lane), 7, &broker, yielding(&heard));
-        // Stopped at another point each time: before the first bell, in the middle, while the lane runs dry.
-        heard
-            .until(heard.count() + usize::try_from(round % 50).unwrap())
-            .await;
+        heard.until(enough).await;
         shift.stop().await.unwrap();
         let left = depth(&broker, &lane).await;
         assert_eq!(

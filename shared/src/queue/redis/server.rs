@@ -17,6 +17,9 @@ use tracing::{info, warn};
 use super::info::ServerInfo;
 use crate::queue::{BrokerError, RedisOptions, SentinelOptions, backoff::Backoff};
 
+const URL: &str = "redis.url";
+const SENTINEL_NODES: &str = "redis.sentinel_nodes";
+
 /// The longest pause between two attempts to connect.
 const RECONNECT_CAP: Duration = Duration::from_secs(2);
 
@@ -45,7 +48,7 @@ struct Reach {
 
 impl Server {
     pub(super) fn new(options: &RedisOptions) -> Result<Self, BrokerError> {
-        let info = connection_info(options.url.expose_secret())?;
+        let info = connection_info(URL, options.url.expose_secret())?;
         let (name, target) = match &options.sentinel {
             None => (info.addr().to_string(), single(info)?),
             Some(sentinel) => (
@@ -235,7 +238,7 @@ impl Server {
 }
 
 fn single(info: ConnectionInfo) -> Result<Target, BrokerError> {
-    let client = Client::open(info).map_err(|e| address(&e))?;
+    let client = Client::open(info).map_err(|e| address(URL, &e))?;
     Ok(Target::Single(Box::new(client)))
 }
 
@@ -244,7 +247,7 @@ fn through_sentinel(
     options: &SentinelOptions,
 ) -> Result<Target, BrokerError> {
     let nodes = options.nodes.iter();
-    let nodes = nodes.map(|node| connection_info(node.expose_secret()));
+    let nodes = nodes.map(|node| connection_info(SENTINEL_NODES, node.expose_secret()));
     let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
     let mut data_node = SentinelNodeConnectionInfo::default()
         .set_redis_connection_info(info.redis_settings().clone())
@@ -263,7 +266,7 @@ fn through_sentinel(
         SentinelServerType::Master,
     )
     .map(|client| Target::Sentinel(Box::new(tokio::sync::Mutex::new(client))))
-    .map_err(|e| address(&e))
+    .map_err(|e| address(SENTINEL_NODES, &e))
 }
 
 fn name_of(command: &Cmd) -> String {
@@ -274,12 +277,13 @@ fn name_of(command: &Cmd) -> String {
 }
 
 /// Reads a URL without ever quoting it: it may hold a password.
-fn connection_info(url: &str) -> Result<ConnectionInfo, BrokerError> {
-    url.into_connection_info().map_err(|e| address(&e))
+fn connection_info(key: &'static str, url: &str) -> Result<ConnectionInfo, BrokerError> {
+    url.into_connection_info().map_err(|e| address(key, &e))
 }
 
-fn address(error: &RedisError) -> BrokerError {
+fn address(key: &'static str, error: &RedisError) -> BrokerError {
     BrokerError::Address {
+        key,
         reason: error.to_string(),
     }
 }
