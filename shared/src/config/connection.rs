@@ -305,6 +305,15 @@ impl ConnectionSettings {
         };
         urls::check(&mut at, "base_url", &self.base_url, allowed);
         self.check_credentials(&mut at);
+        let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.api_key_header.is_empty() || !self.api_key_header.chars().all(token) {
+            let problem = format!("`{}` is not the name of a header", self.api_key_header);
+            at.add(
+                "api_key_header",
+                problem,
+                "use letters, digits, `-` and `_`; usually x-sn-apikey",
+            );
+        }
         let longest = self.request_timeout_seconds + TRANSACTION_QUOTA_SECONDS;
         if self.quiet_seconds <= longest {
             at.add(

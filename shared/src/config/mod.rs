@@ -51,7 +51,7 @@ pub use source::SourceSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use worker::WorkerSettings;
 
-use report::Report;
+use report::{Origins, Report};
 
 /// The manual: every key with its default. Compiled in, and the first layer.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -91,6 +91,9 @@ pub struct Settings {
     /// Which ticket a category of a source becomes.
     #[serde(default)]
     pub routes: Vec<RouteSettings>,
+    /// Where each value came from, for problems that show later.
+    #[serde(skip)]
+    origins: Origins,
 }
 
 impl Settings {
@@ -119,6 +122,7 @@ impl Settings {
         };
         settings.resolve_secrets(report);
         settings.check(report);
+        settings.origins = report.origins();
         Some(settings)
     }
 
@@ -150,3 +154,6 @@ impl Settings {
         routes_check::check(self, report);
     }
 }
+
+#[cfg(test)]
+mod tests;

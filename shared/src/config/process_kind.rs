@@ -21,7 +21,7 @@ pub enum ProcessKind {
 impl Settings {
     /// Checks what depends on the process that is about to start.
     pub fn check_for(&self, kind: ProcessKind) -> Result<(), Problems> {
-        let mut report = Report::new(None);
+        let mut report = Report::resume(&self.origins);
         if kind != ProcessKind::All {
             self.check_shared(&mut report);
         }

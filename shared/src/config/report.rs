@@ -4,13 +4,19 @@ use std::path::Path;
 use super::layers::FROM_DEFAULTS;
 use super::problem::{Problem, Problems};
 
+/// Where each value came from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origins {
+    known: BTreeMap<String, String>,
+    /// Named for keys that no layer gives.
+    fallback: String,
+}
+
 /// Gathers problems, and knows where each value came from.
 pub(super) struct Report {
     problems: Vec<Problem>,
-    origins: BTreeMap<String, String>,
+    origins: Origins,
     silent: BTreeSet<String>,
-    /// Named for keys that no layer gives.
-    fallback: String,
 }
 
 impl Report {
@@ -19,25 +25,37 @@ impl Report {
             || FROM_DEFAULTS.to_owned(),
             |file| file.display().to_string(),
         );
+        Self::resume(&Origins {
+            known: BTreeMap::new(),
+            fallback,
+        })
+    }
+
+    /// A new report about values that have been read before.
+    pub(super) fn resume(origins: &Origins) -> Self {
         Self {
             problems: Vec::new(),
-            origins: BTreeMap::new(),
+            origins: origins.clone(),
             silent: BTreeSet::new(),
-            fallback,
         }
+    }
+
+    /// What was seen of the origins of values.
+    pub(super) fn origins(&self) -> Origins {
+        self.origins.clone()
     }
 
     /// Remembers where the value of a key came from.
     pub(super) fn saw(&mut self, key: &str, origin: Option<&str>) {
         if let Some(origin) = origin {
-            self.origins.insert(key.to_owned(), origin.to_owned());
+            self.origins.known.insert(key.to_owned(), origin.to_owned());
         }
     }
 
     /// Adds a problem, unless the key has one: what follows from a value that is wrong already would only confuse.
     pub(super) fn add(&mut self, key: &str, problem: impl Into<String>, fix: impl Into<String>) {
         if self.silent.insert(key.to_owned()) {
-            let at = self.origin(key);
+            let at = self.origins.of(key);
             self.problems.push(Problem {
                 at,
                 key: key.to_owned(),
@@ -64,10 +82,12 @@ impl Report {
         self.problems.sort_by(|a, b| a.key.cmp(&b.key));
         Problems(self.problems)
     }
+}
 
+impl Origins {
     /// The origin of the key; of something inside it; of something beside it.
-    fn origin(&self, key: &str) -> String {
-        if let Some(origin) = self.origins.get(key) {
+    fn of(&self, key: &str) -> String {
+        if let Some(origin) = self.known.get(key) {
             return origin.clone();
         }
         let mut around = key;
@@ -78,7 +98,7 @@ impl Report {
                     .is_some_and(|rest| rest.starts_with(['.', '[']))
             };
             let given = self
-                .origins
+                .known
                 .iter()
                 .find(|(known, origin)| inside(known) && *origin != FROM_DEFAULTS);
             match (given, around.rfind(['.', '['])) {

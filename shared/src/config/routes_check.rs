@@ -1,11 +1,40 @@
 use std::collections::BTreeMap;
 
+use crate::route::{Route, Routes};
+
+use super::Problems;
 use super::report::{Report, Section};
 use super::suggest::did_you_mean;
 use super::{RouteSettings, Settings, names};
 
-/// Checks what routes say about each other, about connections and about sources. Templates, columns and state words are
-/// checked when the routes are compiled.
+impl Settings {
+    /// The routes, ready to use: templates compiled, state maps completed.
+    pub fn compile_routes(&self) -> Result<Routes, Problems> {
+        let mut report = Report::resume(&self.origins);
+        let routes = compile(self, &mut report);
+        if report.is_clean() {
+            Ok(Routes::new(routes))
+        } else {
+            Err(report.into_problems())
+        }
+    }
+}
+
+fn compile(settings: &Settings, report: &mut Report) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (index, route) in settings.routes.iter().enumerate() {
+        let mut at = report.section(&format!("routes[{index}]"));
+        match Route::compile(route) {
+            Ok(route) => routes.push(route),
+            Err(problems) => problems
+                .into_iter()
+                .for_each(|it| at.add(&it.column, it.problem, it.fix)),
+        }
+    }
+    routes
+}
+
+/// Checks what routes say about each other, about connections and about sources; then their templates and state maps.
 pub(super) fn check(settings: &Settings, report: &mut Report) {
     let mut names = BTreeMap::new();
     let mut served = BTreeMap::new();
@@ -18,21 +47,15 @@ pub(super) fn check(settings: &Settings, report: &mut Report) {
             let problem = format!("`{}` is also the name of routes[{first}]", route.name);
             at.add("name", problem, "give each route a name of its own");
         }
-        if !route.enabled {
-            continue;
-        }
         if let Some(first) = served.insert((&route.source, &route.category), index) {
             let problem = format!(
                 "routes[{first}] serves category `{}` of source `{}` as well",
                 route.category, route.source
             );
-            at.add(
-                "category",
-                problem,
-                "keep one of them, or set enabled = false in the other",
-            );
+            at.add("category", problem, "keep one of them");
         }
     }
+    compile(settings, report);
 }
 
 fn check_references(settings: &Settings, route: &RouteSettings, at: &mut Section<'_>) {

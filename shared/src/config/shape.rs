@@ -58,38 +58,17 @@ impl Reader<'_> {
         key: &str,
         default: Option<&Json>,
     ) -> Option<Json> {
-        let origin = value.origin().map(str::to_owned);
-        self.report.saw(key, origin.as_deref());
-        let text = is_text(origin.as_deref());
+        self.report.saw(key, some_origin(&value));
         let schema = without_null(schema);
-        let read = match (kind(schema), value.kind) {
+        let wanted = kind(schema);
+        let read = match (wanted, from_text(value, wanted)) {
             ("object", ValueKind::Table(tree)) => Ok(self.table(tree, schema, key, default)),
             ("array", ValueKind::Array(items)) => self.list(items, schema, key),
-            ("array", ValueKind::String(joined)) if text => {
-                let parts = joined
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty());
-                self.list(
-                    parts
-                        .map(|part| Value::new(origin.as_ref(), part))
-                        .collect(),
-                    schema,
-                    key,
-                )
-            }
+            ("array", _) if schema["items"]["properties"].is_object() => Err(only_in_the_file(key)),
             ("integer", ValueKind::I64(number)) => in_range(number, schema),
-            ("integer", ValueKind::String(digits)) if text => match digits.trim().parse() {
-                Ok(number) => in_range(number, schema),
-                Err(_) => Err(wrong_kind("integer", &ValueKind::String(digits))),
-            },
             ("boolean", ValueKind::Boolean(switch)) => Ok(switch.into()),
-            ("boolean", ValueKind::String(word)) if text => match word.trim().parse::<bool>() {
-                Ok(switch) => Ok(switch.into()),
-                Err(_) => Err(wrong_kind("boolean", &ValueKind::String(word))),
-            },
             ("string", ValueKind::String(word)) => known_word(word, schema),
-            (expected, found) => Err(wrong_kind(expected, &found)),
+            (_, found) => Err(wrong_kind(wanted, &found)),
         };
         read.map_err(|(problem, fix)| self.report.add(key, problem, fix))
             .ok()
@@ -97,19 +76,19 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, items: Vec<Value>, schema: &Json, key: &str) -> Result<Json, Wrong> {
-        let limit = |name| {
-            schema
-                .get(name)
-                .and_then(Json::as_u64)
-                .and_then(|limit| usize::try_from(limit).ok())
-        };
-        let (least, most) = (
-            limit("minItems").unwrap_or(0),
-            limit("maxItems").unwrap_or(usize::MAX),
-        );
-        if !(least..=most).contains(&items.len()) {
-            let problem = format!("{} items are given", items.len());
-            return Err((problem, format!("give at least {least} and at most {most}")));
+        let limit = |name| schema.get(name).and_then(Json::as_u64);
+        let count = items.len() as u64;
+        if let Some(least) = limit("minItems").filter(|least| count < *least) {
+            return Err((
+                format!("{count} items are given"),
+                format!("give at least {least}"),
+            ));
+        }
+        if let Some(most) = limit("maxItems").filter(|most| count > *most) {
+            return Err((
+                format!("{count} items are given"),
+                format!("give at most {most}"),
+            ));
         }
         let inner = &schema["items"];
         let read = items.into_iter().enumerate();
@@ -153,6 +132,34 @@ impl Reader<'_> {
             "unknown key",
             did_you_mean(name, known.map(|(known, _)| known.as_str())),
         );
+    }
+}
+
+/// Values of the environment and the command line are texts; they become what is wanted, where they can.
+fn from_text(value: Value, wanted: &str) -> ValueKind {
+    let text = is_text(value.origin());
+    let origin = value.origin().map(str::to_owned);
+    match (wanted, value.kind) {
+        ("array", ValueKind::String(joined)) if text => {
+            let parts = joined
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            ValueKind::Array(
+                parts
+                    .map(|part| Value::new(origin.as_ref(), part))
+                    .collect(),
+            )
+        }
+        ("integer", ValueKind::String(word)) if text => word
+            .trim()
+            .parse()
+            .map_or(ValueKind::String(word), ValueKind::I64),
+        ("boolean", ValueKind::String(word)) if text => word
+            .trim()
+            .parse()
+            .map_or(ValueKind::String(word), ValueKind::Boolean),
+        (_, kind) => kind,
     }
 }
 
@@ -224,6 +231,11 @@ fn known_word(word: String, schema: &Json) -> Result<Json, Wrong> {
     ))
 }
 
+fn only_in_the_file(key: &str) -> Wrong {
+    let fix = format!("write each as [[{key}]] in the file; variables cannot set parts of a list");
+    ("is not a list of tables".to_owned(), fix)
+}
+
 fn wrong_kind(expected: &str, found: &ValueKind) -> Wrong {
     let (wanted, fix) = match expected {
         "object" => (
@@ -231,7 +243,7 @@ fn wrong_kind(expected: &str, found: &ValueKind) -> Wrong {
             "write it as a [table]; a table cannot be given as one text",
         ),
         "array" => ("a list", "write it in the file as a list: [\"a\", \"b\"]"),
-        "integer" => ("a whole number", "write digits, without quotes"),
+        "integer" => ("a whole number", "write digits only, without quotes"),
         "boolean" => ("true or false", "write true or false, without quotes"),
         _ => ("a text", "put it in quotes"),
     };

@@ -70,16 +70,18 @@ pub(super) fn with_password(url: &SecretString, password: Option<&SecretString>)
 
 /// Scheme, host, port and path: what can be shown.
 pub(super) fn shown(url: &SecretString) -> String {
-    match Url::parse(url.expose_secret()) {
-        Ok(url) => {
-            let at = url
-                .host_str()
-                .map_or_else(String::new, |host| format!("//{host}"));
-            let port = url
-                .port()
-                .map_or_else(String::new, |port| format!(":{port}"));
-            format!("{}:{at}{port}{}", url.scheme(), url.path())
-        }
+    let text = url.expose_secret();
+    match Url::parse(text) {
+        Ok(url) => match url.host_str() {
+            Some(host) => {
+                let port = url
+                    .port()
+                    .map_or_else(String::new, |port| format!(":{port}"));
+                format!("{}://{host}{port}{}", url.scheme(), url.path())
+            }
+            // Without a host there is no user either: the name of a file.
+            None => text.split('?').next().unwrap_or_default().to_owned(),
+        },
         Err(_) => "(not a URL)".to_owned(),
     }
 }

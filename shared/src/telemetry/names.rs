@@ -1,0 +1,122 @@
+//! The names of all metrics, in one place: dashboards depend on them.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Runs of jobs that ended. Labels: `kind`, `outcome`.
+pub const JOBS_TOTAL: &str = "ticketbridge_jobs_total";
+/// How long runs took. Labels: `kind`, `outcome`.
+pub const JOB_DURATION_SECONDS: &str = "ticketbridge_job_duration_seconds";
+/// Jobs in SQL. Labels: `lane`, `state`.
+pub const JOBS: &str = "ticketbridge_jobs";
+/// Age of the oldest job that is due. Label: `lane`.
+pub const OLDEST_DUE_SECONDS: &str = "ticketbridge_oldest_due_seconds";
+/// Claims that found nothing to claim: a doorbell that rang twice. No label.
+pub const CLAIMS_LOST_TOTAL: &str = "ticketbridge_claims_lost_total";
+/// Jobs taken from workers that fell silent. No label.
+pub const JOBS_RECLAIMED_TOTAL: &str = "ticketbridge_jobs_reclaimed_total";
+/// Handlers that panicked. No label.
+pub const HANDLER_PANICS_TOTAL: &str = "ticketbridge_handler_panics_total";
+/// Age of the last heartbeat. No label.
+pub const HEARTBEAT_AGE_SECONDS: &str = "ticketbridge_heartbeat_age_seconds";
+
+/// Doorbells that wait in the broker. Label: `lane`.
+pub const QUEUE_DEPTH: &str = "ticketbridge_queue_depth";
+/// Doorbells that were rung again because nobody answered. Label: `lane`.
+pub const RUNG_AGAIN_TOTAL: &str = "ticketbridge_rung_again_total";
+/// Elements of a lane that are no doorbells. Label: `lane`.
+pub const BAD_DOORBELLS_TOTAL: &str = "ticketbridge_bad_doorbells_total";
+
+/// Requests that came in. Labels: `source`, `result`.
+pub const REQUESTS_TOTAL: &str = "ticketbridge_requests_total";
+/// Deliveries to sources. Labels: `source`, `outcome`.
+pub const CALLBACKS_TOTAL: &str = "ticketbridge_callbacks_total";
+
+/// Calls to ServiceNow. Labels: `connection`, `method`, `class`.
+pub const SERVICENOW_CALLS_TOTAL: &str = "ticketbridge_servicenow_calls_total";
+/// How long they took. Label: `connection`.
+pub const SERVICENOW_CALL_SECONDS: &str = "ticketbridge_servicenow_call_seconds";
+/// `X-RateLimit-Limit` of the last answer. Label: `connection`.
+pub const RATE_LIMIT: &str = "ticketbridge_rate_limit_limit";
+/// What is left of it, if the answer says so. Label: `connection`.
+pub const RATE_LIMIT_REMAINING: &str = "ticketbridge_rate_limit_remaining";
+/// `X-RateLimit-Reset` of the last answer, Unix time. Label: `connection`.
+pub const RATE_LIMIT_RESET: &str = "ticketbridge_rate_limit_reset";
+/// Until when a connection is held back, Unix time; 0 when it is not. Label: `connection`.
+pub const CONNECTION_HELD_UNTIL_SECONDS: &str = "ticketbridge_connection_held_until_seconds";
+/// Creates without a clean answer, which a read had to settle. No label.
+pub const AMBIGUOUS_CREATES_TOTAL: &str = "ticketbridge_ambiguous_creates_total";
+/// Second tickets that were not made because the first was found. No label.
+pub const DUPLICATES_SUPPRESSED_TOTAL: &str = "ticketbridge_duplicates_suppressed_total";
+
+/// Writes the descriptions that stand in `/metrics` into the installed recorder.
+pub(super) fn describe() {
+    describe_jobs();
+    describe_queue();
+    describe_servicenow();
+}
+
+fn describe_jobs() {
+    describe_counter!(JOBS_TOTAL, "Runs of jobs that ended");
+    describe_histogram!(
+        JOB_DURATION_SECONDS,
+        Unit::Seconds,
+        "How long runs of jobs took"
+    );
+    describe_gauge!(JOBS, "Jobs in SQL");
+    describe_gauge!(
+        OLDEST_DUE_SECONDS,
+        Unit::Seconds,
+        "Age of the oldest job that is due"
+    );
+    describe_counter!(CLAIMS_LOST_TOTAL, "Claims that found nothing to claim");
+    describe_counter!(
+        JOBS_RECLAIMED_TOTAL,
+        "Jobs taken from workers that fell silent"
+    );
+    describe_counter!(HANDLER_PANICS_TOTAL, "Handlers that panicked");
+    describe_gauge!(
+        HEARTBEAT_AGE_SECONDS,
+        Unit::Seconds,
+        "Age of the last heartbeat"
+    );
+}
+
+fn describe_queue() {
+    describe_gauge!(QUEUE_DEPTH, "Doorbells that wait in the broker");
+    describe_counter!(
+        RUNG_AGAIN_TOTAL,
+        "Doorbells rung again because nobody answered"
+    );
+    describe_counter!(
+        BAD_DOORBELLS_TOTAL,
+        "Elements of a lane that are no doorbells"
+    );
+    describe_counter!(REQUESTS_TOTAL, "Requests that came in");
+    describe_counter!(CALLBACKS_TOTAL, "Deliveries to sources");
+}
+
+fn describe_servicenow() {
+    describe_counter!(SERVICENOW_CALLS_TOTAL, "Calls to ServiceNow");
+    describe_histogram!(
+        SERVICENOW_CALL_SECONDS,
+        Unit::Seconds,
+        "How long calls to ServiceNow took"
+    );
+    describe_gauge!(RATE_LIMIT, "Calls an hour that the instance allows");
+    describe_gauge!(RATE_LIMIT_REMAINING, "Calls left of them");
+    describe_gauge!(
+        RATE_LIMIT_RESET,
+        Unit::Seconds,
+        "When the count begins anew, Unix time"
+    );
+    describe_gauge!(
+        CONNECTION_HELD_UNTIL_SECONDS,
+        Unit::Seconds,
+        "Until when a connection is held back, Unix time"
+    );
+    describe_counter!(AMBIGUOUS_CREATES_TOTAL, "Creates without a clean answer");
+    describe_counter!(
+        DUPLICATES_SUPPRESSED_TOTAL,
+        "Second tickets that were not made"
+    );
+}
