@@ -22,7 +22,10 @@ use apalis_core::{
     worker::{builder::WorkerBuilder, ext::parallelize::ParallelizeExt},
 };
 use futures::future::BoxFuture;
-use shared::queue::{Broker, BrokerBackend, Crew, Doorbell, Lane, Rung};
+use shared::{
+    queue::{Broker, BrokerBackend, Crew, Doorbell, Lane, Rung},
+    telemetry::{continue_trace, names},
+};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Span, error, info, info_span, warn};
@@ -210,9 +213,12 @@ async fn answer(heard: Rung, ring: Ring, cut: CancellationToken, running: Arc<At
     cut.run_until_cancelled(async { ring(bell).await }).await;
 }
 
+/// The span of an answer, part of the trace of whoever caused the job.
 fn span(task: &Task<Rung>) -> Span {
     let Rung { bell, lane, .. } = &task.args;
-    info_span!("doorbell", job = %bell.job, kind = bell.kind, %lane)
+    let span = info_span!("doorbell", job = %bell.job, kind = bell.kind, %lane);
+    continue_trace(&span, bell.traceparent.as_deref());
+    span
 }
 
 /// Called inside the span of the doorbell. The lease of the job runs out, and then it is rung again.
@@ -224,7 +230,7 @@ fn panicked(payload: &Box<dyn Any + Send>) -> PanicError {
         panic = text,
         "a job panicked; it runs again when its lease expires"
     );
-    metrics::counter!("ticketbridge_handler_panics_total").increment(1);
+    metrics::counter!(names::HANDLER_PANICS_TOTAL).increment(1);
     PanicError(text)
 }
 

@@ -235,6 +235,25 @@ async fn a_password_is_never_shown() {
 }
 
 #[tokio::test]
+async fn tls_to_a_server_without_it_is_an_error_like_any_other() {
+    let server = RedisServer::start();
+    let tls = RedisOptions {
+        url: SecretString::from(server.url().replace("redis://", "rediss://")),
+        response_timeout: Duration::from_millis(500),
+        ..options(&server)
+    };
+    let broker = RedisBroker::connect(tls).await.unwrap();
+    let error = broker.push(&lane("a@main"), &bells([1])).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            BrokerError::Unreachable { .. } | BrokerError::Slow { .. }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn going_down_and_coming_back_are_each_told_once() {
     let mut server = RedisServer::start();
     let logs = Logs::default();

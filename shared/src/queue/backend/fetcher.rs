@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{Rung, buffer::Buffer};
-use crate::queue::{BadDoorbell, Broker, Doorbell, Lane, Popped, backoff::Backoff};
+use crate::{
+    queue::{BadDoorbell, Broker, Doorbell, Lane, Popped, backoff::Backoff},
+    telemetry::names,
+};
 
 /// How long one look for bells waits. A pop is never interrupted, because that could lose bells; so an idle worker stops
 /// within this time.
@@ -117,5 +120,5 @@ fn with_slots(popped: Vec<Popped>, mut free: OwnedSemaphorePermit) -> Vec<Rung> 
 fn drop_bad(lane: &Lane, bad: &BadDoorbell) {
     let lane = lane.to_string();
     warn!(%lane, error = %bad, "a bad doorbell is dropped; the job, if there is one, is still in the database");
-    metrics::counter!("ticketbridge_bad_doorbells_total", "lane" => lane).increment(1);
+    metrics::counter!(names::BAD_DOORBELLS_TOTAL, "lane" => lane).increment(1);
 }
