@@ -95,8 +95,14 @@ impl Simulator {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let serving = serve(listener, Arc::clone(&sim), stop.clone().cancelled_owned());
+        let stopped = stop.clone();
         tasks.spawn(async move {
-            if let Err(error) = serving.await {
+            // A call may wait for a clock that nobody advances any more: stopping does not wait for it.
+            let served = tokio::select! {
+                served = serving => served,
+                () = stopped.cancelled() => Ok(()),
+            };
+            if let Err(error) = served {
                 tracing::error!(%error, "the simulator stopped serving");
             }
         });

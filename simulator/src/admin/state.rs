@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{bad, body};
 use crate::http::answer::Answer;
@@ -43,16 +43,13 @@ pub(super) fn clear_log(sim: &Sim) -> Answer {
     Answer::empty(204)
 }
 
-/// All rows of one table, or of all, as their writers left them.
+/// All rows of one table with its children, or of all tables by class, as their writers left them.
 pub(super) fn dump(sim: &Sim, table: Option<&str>) -> Answer {
     sim.tick();
     let world = hold(&sim.world);
-    let tables: Map<String, Value> = match table {
-        Some(table) => std::iter::once((table.to_owned(), json!(world.dump(table)))).collect(),
-        None => world
-            .roots()
-            .map(|root| (root.to_owned(), json!(world.dump(root))))
-            .collect(),
+    let tables = match table {
+        Some(table) => std::iter::once((table, world.dump(table))).collect(),
+        None => world.dump_all(),
     };
     Answer::json(200, &json!({"tables": tables}))
 }

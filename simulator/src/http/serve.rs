@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures::StreamExt;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -70,8 +71,13 @@ fn cut_body(answer: Answer, at: usize) -> Response {
     let part = answer.body.slice(..at.min(answer.body.len()));
     let whole = answer.body.len();
     let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let chunks: [Result<Bytes, std::io::Error>; 2] = [Ok(part), Err(broken)];
-    let mut response = with_head(answer, Body::from_stream(futures::stream::iter(chunks)));
+    let begun = futures::stream::once(async { Ok::<Bytes, std::io::Error>(part) });
+    // Between the two the connection gets a turn to send what it has.
+    let cut = futures::stream::once(async {
+        tokio::task::yield_now().await;
+        Err(broken)
+    });
+    let mut response = with_head(answer, Body::from_stream(begun.chain(cut)));
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, HeaderValue::from(whole));

@@ -244,22 +244,27 @@ fn same(kind: Kind, value: &str, wanted: &str) -> bool {
             }
         }
         Kind::Boolean => value == wanted || (value.is_empty() && wanted == "false"),
-        _ => value.eq_ignore_ascii_case(wanted) || value.to_lowercase() == wanted.to_lowercase(),
+        _ => {
+            value.eq_ignore_ascii_case(wanted)
+                || (!value.is_ascii() && value.to_lowercase() == wanted.to_lowercase())
+        }
     }
 }
 
-/// Order of two raw values; `None` when either is empty or no number where one is due.
-pub(crate) fn compare(kind: Kind, left: &str, right: &str) -> Option<Ordering> {
-    if left.is_empty() || right.is_empty() {
+/// Order of two raw values; `None` when the row's is empty, or either is no number where one is due.
+/// An empty bound is below every text, so `sys_id>` starts a keyset.
+pub(crate) fn compare(kind: Kind, value: &str, bound: &str) -> Option<Ordering> {
+    if value.is_empty() {
         return None;
     }
     match kind {
-        Kind::Guid | Kind::DateTime | Kind::Date | Kind::Duration => Some(left.cmp(right)),
-        Kind::Integer | Kind::IntChoice | Kind::Decimal => left
+        Kind::DateTime | Kind::Date | Kind::Duration if bound.is_empty() => None,
+        Kind::Guid | Kind::DateTime | Kind::Date | Kind::Duration => Some(value.cmp(bound)),
+        Kind::Integer | Kind::IntChoice | Kind::Decimal => value
             .parse::<f64>()
             .ok()?
-            .partial_cmp(&right.parse::<f64>().ok()?),
-        _ => Some(left.to_lowercase().cmp(&right.to_lowercase())),
+            .partial_cmp(&bound.parse::<f64>().ok()?),
+        _ => Some(value.to_lowercase().cmp(&bound.to_lowercase())),
     }
 }
 
@@ -332,6 +337,7 @@ mod tests {
     #[test]
     fn an_empty_value_is_on_neither_side_of_a_bound() {
         assert_eq!(compare(Kind::DateTime, "", "2026-01-01 00:00:00"), None);
+        assert_eq!(compare(Kind::Guid, "0", ""), Some(Ordering::Greater));
         assert_eq!(compare(Kind::Integer, "10", "9"), Some(Ordering::Greater));
         assert_eq!(compare(Kind::Text, "10", "9"), Some(Ordering::Less));
     }

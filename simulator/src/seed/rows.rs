@@ -17,6 +17,9 @@ const ROWS: &[&str] = &[
     include_str!("../../data/catalog.json"),
 ];
 
+/// API keys and the user each acts as.
+const API_KEYS: &[(&str, &str)] = &[("ticketbridge-demo-key", "ticketbridge.integration")];
+
 /// Rows of one table, in columns to keep the files short.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +52,7 @@ pub(super) fn choices(world: &mut World, act: &Act<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// All other stock rows, and the passwords of the stock accounts.
+/// All other stock rows, and the passwords and API keys of the stock accounts.
 pub(super) fn stock(world: &mut World, act: &Act<'_>) -> Result<(), Refusal> {
     for file in ROWS {
         let sheets: Vec<Sheet> = serde_json::from_str(file).map_err(bad)?;
@@ -58,6 +61,11 @@ pub(super) fn stock(world: &mut World, act: &Act<'_>) -> Result<(), Refusal> {
                 add(world, act, sheet, row)?;
             }
         }
+    }
+    for (key, user) in API_KEYS {
+        world
+            .api_keys
+            .insert((*key).to_owned(), id::of("sys_user", user));
     }
     Ok(())
 }
@@ -68,12 +76,6 @@ fn add(world: &mut World, act: &Act<'_>, sheet: &Sheet, row: &[String]) -> Resul
     for (column, value) in sheet.columns.iter().zip(row) {
         match column.as_str() {
             "password" => password = Some(value.clone()),
-            "api_key" => {
-                world.api_keys.insert(
-                    value.clone(),
-                    values.first().map(|(_, id)| id.clone()).unwrap_or_default(),
-                );
-            }
             _ => values.push((column, resolve(world, &sheet.table, column, value))),
         }
     }

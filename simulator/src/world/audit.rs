@@ -20,10 +20,9 @@ impl World {
         if !AUDITED.contains(&self.dictionary.root(class)) {
             return;
         }
-        for column in columns
-            .iter()
-            .filter(|column| !SILENT.contains(&column.as_str()))
-        {
+        for column in columns.iter().filter(|column| {
+            !SILENT.contains(&column.as_str()) && old.get(column) != new.get(column)
+        }) {
             let id = self.dice.sys_id();
             let at = super::time::stamp(act.now);
             let fields: Fields = [

@@ -160,9 +160,13 @@ impl World {
             .collect()
     }
 
-    /// Names of the root tables that hold rows.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
-        self.stores.keys().map(String::as_str)
+    /// All rows by class, as their writers left them.
+    pub(crate) fn dump_all(&self) -> BTreeMap<&str, Vec<&Fields>> {
+        let mut classes: BTreeMap<&str, Vec<&Fields>> = BTreeMap::new();
+        for row in self.stores.values().flat_map(BTreeMap::values) {
+            classes.entry(&row.class).or_default().push(&row.fields);
+        }
+        classes
     }
 
     /// Lets the instance do `work` after `delay_ms`.
