@@ -1,0 +1,90 @@
+//! Why a human should look at a request: one sentence each, whose first words say which kind it is.
+
+/// Longest text; what an instance or a receiver said may be long.
+const LONGEST: usize = 600;
+
+/// A reason to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attention<'a> {
+    /// A value that no map of the route knows (T9).
+    Unmapped {
+        route: &'a str,
+        field: &'a str,
+        value: &'a str,
+    },
+    /// Columns that the instance did not take over.
+    Dropped { fields: &'a str },
+    /// ServiceNow and the owner of the state say different things (T11).
+    Conflict { owner: &'a str, other: &'a str },
+    /// More than one ticket carries the key of the request.
+    Doubles { numbers: &'a str },
+    /// The ticket cannot be read any more.
+    NotVisible { table: &'a str, number: &'a str },
+    /// The ticket was opened again after the request had ended (T9: a final state is never left).
+    Reopened { state: &'a str },
+    /// The route's give-up age has passed.
+    GivenUp { days: u64 },
+    /// A comment may be missing from the ticket, or be there without our seeing it.
+    NoteUnsure,
+    /// The ticket does not follow the request (T17).
+    NotUpdated(&'a str),
+    /// The source was not told.
+    NotTold(&'a str),
+    /// The ticket could not be read on demand.
+    NotRead(&'a str),
+    /// The configuration must be mended first.
+    Parked(&'a str),
+}
+
+impl Attention<'_> {
+    /// The words every text of this kind begins with.
+    pub(crate) fn beginning(&self) -> &'static str {
+        match self {
+            Self::Unmapped { .. } => "Unmapped value:",
+            Self::Dropped { .. } => "Dropped fields:",
+            Self::Conflict { .. } => "Conflict:",
+            Self::Doubles { .. } => "Several tickets:",
+            Self::NotVisible { .. } => "Not visible:",
+            Self::Reopened { .. } => "Reopened:",
+            Self::GivenUp { .. } => "Given up:",
+            Self::NoteUnsure => "Comment unsure:",
+            Self::NotUpdated(_) => "Ticket not updated:",
+            Self::NotTold(_) => "Source not told:",
+            Self::NotRead(_) => "Ticket not read:",
+            Self::Parked(_) => "Waiting for a configuration:",
+        }
+    }
+
+    fn rest(&self) -> String {
+        match self {
+            Self::Unmapped { route, field, value } => format!(
+                "{field} `{value}` of the ticket is not in the map of route `{route}`; add it to states_in. The request stays where it is."
+            ),
+            Self::Dropped { fields } => format!(
+                "ServiceNow did not take over {fields}; check that the columns exist, that the account may write them, and that choices are known."
+            ),
+            Self::Conflict { owner, other } => format!("the owner says {owner}, the other side says {other}; the owner's value is kept."),
+            Self::Doubles { numbers } => format!("{numbers} carry the key of this request; the oldest is used, close the others."),
+            Self::NotVisible { table, number } => format!("{number} in {table} was deleted, or access rules hide it from the bridge."),
+            Self::Reopened { state } => format!("the ticket has state {state} again, but a request that has ended is never opened again."),
+            Self::GivenUp { days } => format!("the ticket is open for more than {days} days and is no longer looked at."),
+            Self::NoteUnsure => "it is not known whether a comment reached the ticket, because its journal cannot be read; it is not sent again.".to_owned(),
+            Self::NotUpdated(why) | Self::NotTold(why) | Self::NotRead(why) | Self::Parked(why) => (*why).to_owned(),
+        }
+    }
+
+    /// Whether `text` is of this kind.
+    pub(crate) fn wrote(&self, text: Option<&str>) -> bool {
+        text.is_some_and(|text| text.starts_with(self.beginning()))
+    }
+}
+
+impl From<Attention<'_>> for String {
+    fn from(attention: Attention<'_>) -> Self {
+        let text = format!("{} {}", attention.beginning(), attention.rest());
+        if text.chars().count() <= LONGEST {
+            return text;
+        }
+        text.chars().take(LONGEST - 1).chain(['…']).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! The ServiceNow instances this process may call, each with a client and a limit of its own (T25).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use servicenow_client::{Auth, Client, ClientOptions};
+use shared::clock::SharedClock;
+use shared::config::{ConnectionSettings, Credentials, Settings};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The configured connections, by name.
+#[derive(Debug)]
+pub struct Connections(BTreeMap<String, Connection>);
+
+/// One instance.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its client; tokens are its own.
+    pub client: Client,
+    /// Its configuration.
+    pub settings: ConnectionSettings,
+    permits: Semaphore,
+}
+
+impl Connections {
+    /// Builds the client of every connection of the settings; nothing is called yet.
+    pub fn new(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
+        let build = |(name, settings): (&String, &ConnectionSettings)| {
+            let client = client(settings, clock)
+                .with_context(|| format!("connections.{name} cannot be used"))?;
+            let connection = Connection {
+                name: name.clone(),
+                client,
+                settings: settings.clone(),
+                permits: Semaphore::new(settings.max_in_flight),
+            };
+            Ok((name.clone(), connection))
+        };
+        settings
+            .connections
+            .iter()
+            .map(build)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The connection of this name; `None` when it has left the configuration.
+    pub fn get(&self, name: &str) -> Option<&Connection> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.0.values()
+    }
+}
+
+impl Connection {
+    /// Waits until one more job may call the instance.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed, so there always is a permit in the end.
+        self.permits.acquire().await.ok()
+    }
+}
+
+fn client(settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<Client> {
+    let base_url = settings.base_url.parse().context("base_url is no URL")?;
+    let credentials = settings
+        .credentials()
+        .map_err(|missing| anyhow::anyhow!("not given: {}", missing.join(", ")))?;
+    let clock = Arc::clone(clock);
+    let options = ClientOptions {
+        connect_timeout: settings.connect_timeout(),
+        request_timeout: settings.request_timeout(),
+        user_agent: concat!("ticketbridge/", env!("CARGO_PKG_VERSION")).to_owned(),
+        pool_max_idle_per_host: settings.max_in_flight,
+        now: Arc::new(move || clock.now()),
+        ..ClientOptions::new(base_url, auth(credentials))
+    };
+    Ok(Client::new(options)?)
+}
+
+fn auth(credentials: Credentials) -> Auth {
+    match credentials {
+        Credentials::ClientCredentials {
+            client_id,
+            client_secret,
+        } => Auth::ClientCredentials {
+            client_id,
+            client_secret,
+            scope: None,
+        },
+        Credentials::Basic { user, password } => Auth::Basic { user, password },
+        Credentials::Password {
+            client_id,
+            client_secret,
+            user,
+            password,
+        } => Auth::Password {
+            client_id,
+            client_secret,
+            user,
+            password,
+        },
+        Credentials::RefreshToken {
+            client_id,
+            client_secret,
+            refresh_token,
+        } => Auth::RefreshToken {
+            client_id,
+            client_secret,
+            refresh_token,
+        },
+        Credentials::ApiKey { header, key } => Auth::ApiKey { header, key },
+    }
+}

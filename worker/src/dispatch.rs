@@ -1,0 +1,96 @@
+//! Runs one job to its end: claim, handler, closing transaction. The only writer of outcomes (ARCHITECTURE.md, "Delivery").
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use shared::job::{BadPayload, JobKind, Payload};
+use shared::queue::Doorbell;
+use shared::telemetry::names;
+use tracing::{Instrument as _, error, warn};
+
+use crate::context::Context;
+use crate::jobs;
+use crate::outcome::{Finished, Outcome};
+use crate::run::Run;
+
+mod claim;
+mod close;
+mod death;
+mod gate;
+mod verdict;
+mod write;
+
+pub(crate) use claim::Claims;
+pub(crate) use close::Closings;
+pub(crate) use gate::{Pass, pass};
+
+use claim::Work;
+
+/// Answers one doorbell. What goes wrong is written beside the job, so nothing is returned; a doorbell whose job is not due, or
+/// runs elsewhere, ends here at once.
+pub async fn ring(ctx: &Context, bell: Doorbell) {
+    let Some(work) = claim::claim(ctx, bell.job).await else {
+        return;
+    };
+    let span = crate::trace::job(&work.job);
+    run(ctx, &work).instrument(span).await;
+}
+
+async fn run(ctx: &Context, work: &Work) {
+    let started = std::time::Instant::now();
+    let run = Run::new(ctx, &work.job, &work.circuits);
+    let finished = match answer(&run).await {
+        Answer::Ran(finished) => finished,
+        Answer::Unknown(kind) => {
+            warn!(kind, "a job of a newer version is left for a newer worker");
+            return close::put_back(ctx, work, "unknown_kind", verdict::UNKNOWN_KIND_WAIT).await;
+        }
+    };
+    crate::trace::ended(&work.job, &finished.outcome, started.elapsed());
+    let closing = verdict::conclude(ctx, work, finished, &run);
+    close::close(ctx, closing).await;
+}
+
+enum Answer {
+    Ran(Finished),
+    Unknown(String),
+}
+
+async fn answer(run: &Run<'_>) -> Answer {
+    let kind: JobKind = match run.job.kind.parse() {
+        Ok(kind) => kind,
+        Err(shared::job::UnknownKind(kind)) => return Answer::Unknown(kind),
+    };
+    let payload = match Payload::from_json(kind, &run.job.payload) {
+        Ok(payload) => payload,
+        Err(error) => return Answer::Ran(*unreadable(&error)),
+    };
+    if let Err(turned_away) = gate::enter(run).await {
+        return Answer::Ran(*turned_away);
+    }
+    let handled = AssertUnwindSafe(jobs::run(run, payload)).catch_unwind();
+    Answer::Ran(match handled.await {
+        Ok(finished) => finished,
+        Err(panic) => panicked(&*panic),
+    })
+}
+
+/// A newer version may have added a field to the payload of a kind that both know.
+fn unreadable(error: &BadPayload) -> Box<Finished> {
+    Outcome::retry("bad_payload", error.to_string()).into()
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Finished {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned());
+    metrics::counter!(names::HANDLER_PANICS_TOTAL).increment(1);
+    error!(panic = text, "a job panicked; this is a defect");
+    *Box::<Finished>::from(Outcome::retry(
+        "panic",
+        format!("the handler panicked: {text}"),
+    ))
+}

@@ -1,0 +1,56 @@
+//! Claims: one statement for all that are asked for at the same time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use shared::job::Claimed;
+use shared::store::circuits::{self, Circuit};
+use shared::store::{StoreError, jobs};
+use shared::telemetry::names;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::gather::Gather;
+
+/// The claims of a process, gathered.
+pub(crate) type Claims = Gather<Uuid, Option<Work>>;
+
+/// A claimed job, and the circuits as they stood right after the claim.
+pub(crate) struct Work {
+    pub(crate) job: Claimed,
+    pub(crate) circuits: Arc<Vec<Circuit>>,
+}
+
+/// Claims a job. `None` when it is not due, when somebody else has it, or when the database cannot be reached: it is rung again.
+pub(super) async fn claim(ctx: &Context, id: Uuid) -> Option<Work> {
+    let claimed = ctx.claims.submit(id, |ids| batch(ctx, ids)).await.flatten();
+    if claimed.is_none() {
+        metrics::counter!(names::CLAIMS_LOST_TOTAL).increment(1);
+        debug!(job = %id, "nothing to claim");
+    }
+    claimed
+}
+
+async fn batch(ctx: &Context, ids: Vec<Uuid>) -> Vec<Option<Work>> {
+    let mut claimed = match try_batch(ctx, &ids).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            warn!(%error, jobs = ids.len(), "jobs could not be claimed; they are rung again");
+            HashMap::new()
+        }
+    };
+    ids.iter().map(|id| claimed.remove(id)).collect()
+}
+
+async fn try_batch(ctx: &Context, ids: &[Uuid]) -> Result<HashMap<Uuid, Work>, StoreError> {
+    let conn = ctx.store.conn();
+    // Circuits are read first: once the claim is committed nothing may fail before the jobs are run.
+    let circuits = Arc::new(circuits::all(conn).await?);
+    let claimed = jobs::claim(conn, ids, &ctx.lease.owner(), ctx.clock.now()).await?;
+    let work = |job: Claimed| {
+        let circuits = Arc::clone(&circuits);
+        (job.id, Work { job, circuits })
+    };
+    Ok(claimed.into_iter().map(work).collect())
+}

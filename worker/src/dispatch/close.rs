@@ -1,0 +1,144 @@
+//! The closing transaction: effects, attempt and end of a run together, under its lease; concurrent ends share one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use shared::store::StoreError;
+use shared::store::jobs::{Ending, QueuedJob};
+use tracing::{error, warn};
+
+use super::claim::Work;
+use super::verdict::{self, Closing};
+use super::write::{self, Written};
+use crate::context::Context;
+use crate::effects::Effects;
+use crate::gather::Gather;
+
+/// First and longest wait while the database is away. What a run has done must not be forgotten, so there is no last one.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// The closings of a process, gathered.
+pub(crate) type Closings = Gather<Arc<Closing>, Option<Written>>;
+
+/// Writes the end of a run and rings the jobs that follow.
+pub(super) async fn close(ctx: &Context, closing: Closing) {
+    let mut closing = Arc::new(closing);
+    let mut wait = AGAIN.0;
+    loop {
+        // The first try shares its transaction with others; what it could not write is written alone, or says why not.
+        let shared = ctx
+            .closings
+            .submit(Arc::clone(&closing), |all| batch(ctx, all))
+            .await
+            .flatten();
+        let written = match shared {
+            Some(written) => Ok(written),
+            None => alone(ctx, &closing).await,
+        };
+        match written {
+            Ok(Written::All(followers)) => return ring(ctx, &followers).await,
+            Ok(Written::LeaseLost) => return lost(&closing),
+            Ok(Written::Stale) => {
+                closing = Arc::new(instead(
+                    ctx,
+                    &closing,
+                    "stale",
+                    "the ticket changed meanwhile",
+                ))
+            }
+            Err(error) if error.is_transient() => {
+                warn!(%error, job = %closing.job.id, "the end of a run waits for the database");
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(AGAIN.1);
+            }
+            Err(error) => {
+                error!(%error, job = %closing.job.id, "the effects of a run cannot be written; it runs again");
+                closing = Arc::new(instead(ctx, &closing, "unwritable", &error.to_string()));
+            }
+        }
+    }
+}
+
+/// Puts a claimed job back without having run it.
+pub(super) async fn put_back(ctx: &Context, work: &Work, class: &str, wait: Duration) {
+    let due_at = ctx.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    let ending = Ending::Retry {
+        due_at,
+        class: class.to_owned(),
+        message: "left for a newer worker".to_owned(),
+        uses_attempt: false,
+    };
+    let closing = Closing {
+        job: work.job.clone(),
+        ending,
+        attempt: None,
+        effects: Effects::default(),
+        circuits: Vec::new(),
+    };
+    close(ctx, closing).await;
+}
+
+/// One transaction for all. `None` for each when it had to be rolled back: then each is written alone.
+async fn batch(ctx: &Context, all: Vec<Arc<Closing>>) -> Vec<Option<Written>> {
+    match try_batch(ctx, &all).await {
+        Ok(Some(written)) => written.into_iter().map(Some).collect(),
+        Ok(None) | Err(_) => all.iter().map(|_| None).collect(),
+    }
+}
+
+async fn try_batch(
+    ctx: &Context,
+    all: &[Arc<Closing>],
+) -> Result<Option<Vec<Written>>, StoreError> {
+    let now = ctx.clock.now();
+    let tx = ctx.store.begin().await?;
+    let mut written = Vec::with_capacity(all.len());
+    for closing in all {
+        match write::write(&tx, closing, now).await? {
+            Written::All(followers) => written.push(Written::All(followers)),
+            Written::Stale | Written::LeaseLost => return Ok(None),
+        }
+    }
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(Some(written))
+}
+
+async fn alone(ctx: &Context, closing: &Closing) -> Result<Written, StoreError> {
+    let tx = ctx.store.begin().await?;
+    let written = write::write(&tx, closing, ctx.clock.now()).await?;
+    if let Written::All(_) = written {
+        tx.commit().await.map_err(StoreError::from)?;
+    }
+    Ok(written)
+}
+
+/// The same run without its effects, to be repeated.
+fn instead(ctx: &Context, closing: &Closing, class: &str, why: &str) -> Closing {
+    let now = ctx.clock.now();
+    Closing {
+        job: closing.job.clone(),
+        ending: verdict::retry(ctx, &closing.job, class, None, why.to_owned(), now),
+        attempt: closing.attempt.clone().map(|mut attempt| {
+            "retry".clone_into(&mut attempt.outcome);
+            attempt.class = Some(class.to_owned());
+            attempt.message = Some(why.to_owned());
+            attempt
+        }),
+        effects: Effects::default(),
+        circuits: Vec::new(),
+    }
+}
+
+fn lost(closing: &Closing) {
+    warn!(
+        job = %closing.job.id,
+        kind = closing.job.kind,
+        token = closing.job.lease.token,
+        "the lease was lost; what this run wanted to write is dropped, another run has the job"
+    );
+}
+
+async fn ring(ctx: &Context, followers: &[QueuedJob]) {
+    shared::queue::ring(&*ctx.broker, followers).await;
+}

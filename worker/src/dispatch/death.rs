@@ -1,0 +1,54 @@
+//! What the end of a job means for its request: a dead create denies it, everything else calls a human.
+
+use shared::job::{Claimed, JobKind};
+use shared::request::RequestState;
+use tracing::error;
+
+use crate::attention::Attention;
+use crate::effects::{Effects, Subject, Wish};
+
+/// A job is dead. A create that can never succeed denies its request, and the requester may ask again (T16); a ticket that does
+/// not follow, or a source that does not hear, is flagged (T17).
+pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effects) {
+    error!(job = %job.id, kind = job.kind, class, reason, "a job is dead");
+    let Some(request_id) = job.request_id else {
+        return;
+    };
+    let wish = match job.kind.parse() {
+        Ok(JobKind::CreateTicket) => Wish::of(request_id, "request.denied").enter(
+            RequestState::Denied,
+            Some(format!(
+                "No ticket could be made: {reason}. The request may be asked again."
+            )),
+        ),
+        Ok(JobKind::UpdateServicenowStatus) => {
+            Wish::of(request_id, "ticket.not_updated").flag(Attention::NotUpdated(reason))
+        }
+        Ok(JobKind::DeliverCallback) => {
+            Wish::of(request_id, Wish::CALLBACK_DEAD).flag(Attention::NotTold(reason))
+        }
+        Ok(JobKind::GetTicketStatus) => {
+            Wish::of(request_id, "ticket.not_read").flag(Attention::NotRead(reason))
+        }
+        Err(_) => return,
+    };
+    push(effects, wish);
+}
+
+/// A job is parked: whoever looks at its request sees why nothing happens.
+pub(super) fn parked(job: &Claimed, reason: &str, effects: &mut Effects) {
+    error!(job = %job.id, kind = job.kind, reason, "a job is parked until somebody mends the configuration");
+    if let Some(request_id) = job.request_id {
+        push(
+            effects,
+            Wish::of(request_id, "job.parked").flag(Attention::Parked(reason)),
+        );
+    }
+}
+
+fn push(effects: &mut Effects, wish: Wish) {
+    effects.subjects.push(Subject {
+        wish: Some(wish),
+        ..Subject::default()
+    });
+}

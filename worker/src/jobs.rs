@@ -1,0 +1,27 @@
+//! The jobs: one file each. A handler calls the outside and returns what is to be written; it writes nothing itself, but for what
+//! must be on record before a call.
+
+use shared::job::Payload;
+
+use crate::outcome::{Finished, Ran};
+use crate::run::Run;
+
+mod case;
+mod create_ticket;
+mod deliver_callback;
+mod get_ticket_status;
+mod mirror;
+mod update_servicenow_status;
+
+/// Runs the handler of a payload.
+pub(crate) async fn run(run: &Run<'_>, payload: Payload) -> Finished {
+    let ran: Ran = match payload {
+        Payload::CreateTicket(it) => create_ticket::run(run, it.request_id).await,
+        Payload::GetTicketStatus(read) => get_ticket_status::run(run, read).await,
+        Payload::UpdateServicenowStatus(it) => {
+            update_servicenow_status::run(run, it.request_id).await
+        }
+        Payload::DeliverCallback(it) => deliver_callback::run(run, it.request_id).await,
+    };
+    ran.unwrap_or_else(|ended| *ended)
+}

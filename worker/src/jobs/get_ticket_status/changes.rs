@@ -1,0 +1,173 @@
+//! One page of what changed since the cursor, by one list call for all open tickets of a table.
+//!
+//! The cursor is made of server data only and moves at the end of a run, so that it never passes an unread row
+//! (ARCHITECTURE.md, invariant 10).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use servicenow_client::changes::{ChangesRequest, PageVerdict, read_page};
+use servicenow_client::{Cursor as Place, Query, QueryError, Reply, format_time, parse_time};
+use shared::job::{NewJob, PageEnd, Payload, StatusRead};
+use shared::store::cursors::{self, Cursor};
+use shared::store::tickets;
+
+use super::super::case::Seat;
+use super::super::mirror;
+use super::{rows, zone};
+use crate::effects::{CursorMove, Effects};
+use crate::outcome::{Finished, Outcome, Ran};
+use crate::run::Run;
+
+/// How far the first run of a table reaches back behind its oldest open ticket: our clock and the server's may differ.
+const FIRST_REACH: TimeDelta = TimeDelta::days(1);
+
+/// Most rows of a page (wire contract 2.4).
+const MOST: u32 = 200;
+
+pub(super) async fn run(
+    run: &Run<'_>,
+    connection: &str,
+    table: &str,
+    after: Option<PageEnd>,
+) -> Ran {
+    let seat = Seat::take(run, connection, table).await?;
+    let name = name(connection, table);
+    let cursor = cursors::get(run.ctx.store.conn(), &name).await?;
+    let mut effects = Effects::default();
+    let (place, offset, newest) = match &after {
+        Some(page) => (resumed(page), page.offset, page.newest.clone()),
+        None => {
+            let Some(start) = start(run, &seat, cursor.as_ref()).await? else {
+                return Ok(Finished::done(ended(name)));
+            };
+            effects.facts.extend(zone::check(run, &seat).await?);
+            (
+                start.back_by(seat.connection.settings.overlap()),
+                0,
+                start.updated_on,
+            )
+        }
+    };
+    let request = request(run, &seat, place.clone(), offset).map_err(|error| unaskable(&error))?;
+    let page = run
+        .read(read_page(&seat.table, &request))
+        .await
+        .map_err(|error| seat.judge(run, &error))?;
+    rows::apply(run, &seat, &page.value.rows, &mut effects).await?;
+    let end = page_end(&place, &page.value, newest);
+    if page.value.more {
+        effects.jobs.push(next_page(run, connection, table, end));
+    } else {
+        effects.cursor = Some(moved(&name, cursor, &end, &page, &seat));
+        effects.cadence_finished = Some(name);
+    }
+    Ok(Finished::done(effects))
+}
+
+/// The name of cursor and cadence.
+fn name(connection: &str, table: &str) -> String {
+    format!("changes:{connection}:{table}")
+}
+
+/// Where a run begins, before the overlap; `None` when there is nothing to look for.
+async fn start(run: &Run<'_>, seat: &Seat<'_>, cursor: Option<&Cursor>) -> Ran<Option<Place>> {
+    if let Some(cursor) = cursor {
+        return Ok(Some(Place::from_second(&cursor.updated_on)));
+    }
+    let conn = run.ctx.store.conn();
+    let oldest =
+        tickets::open_page(conn, &seat.connection.name, seat.table.name(), None, 1).await?;
+    let since = |created: DateTime<Utc>| Place::from_second(format_time(created - FIRST_REACH));
+    Ok(oldest.first().map(|(_, request)| since(request.created_at)))
+}
+
+fn resumed(page: &PageEnd) -> Place {
+    Place {
+        updated_on: page.updated_on.clone(),
+        sys_id: page.sys_id.clone(),
+    }
+}
+
+/// Only our own tickets, which also is the control that shows a dropped condition.
+fn request(
+    run: &Run<'_>,
+    seat: &Seat<'_>,
+    place: Place,
+    offset: u64,
+) -> Result<ChangesRequest, QueryError> {
+    let ours = Query::new().eq("correlation_display", &run.ctx.settings.bridge_name)?;
+    Ok(ChangesRequest {
+        fields: mirror::COLUMNS.map(str::to_owned).to_vec(),
+        limit: seat.connection.settings.page_size.clamp(1, MOST),
+        offset,
+        ..ChangesRequest::new(ours, place)
+    })
+}
+
+fn page_end(place: &Place, page: &PageVerdict, newest: String) -> PageEnd {
+    let last = page.next.as_ref().unwrap_or(place);
+    PageEnd {
+        updated_on: last.updated_on.clone(),
+        sys_id: last.sys_id.clone(),
+        offset: page.next_offset,
+        newest: newest.max(last.updated_on.clone()),
+    }
+}
+
+fn next_page(run: &Run<'_>, connection: &str, table: &str, end: PageEnd) -> NewJob {
+    NewJob {
+        payload: Payload::GetTicketStatus(StatusRead::Changes {
+            connection: connection.to_owned(),
+            table: table.to_owned(),
+            after: Some(end),
+        }),
+        connection: Some(connection.to_owned()),
+        request_id: None,
+        priority: 2,
+        due_at: run.now(),
+        dedup_key: Some(format!("changes:{connection}:{table}:pages")),
+        traceparent: run.job.traceparent.clone(),
+    }
+}
+
+/// The newest row of the run, or the server's own time less the overlap when that is later: else rows that never change would be
+/// read with every poll.
+fn moved(
+    name: &str,
+    before: Option<Cursor>,
+    end: &PageEnd,
+    page: &Reply<PageVerdict>,
+    seat: &Seat<'_>,
+) -> CursorMove {
+    let overlap =
+        TimeDelta::from_std(seat.connection.settings.overlap()).unwrap_or(TimeDelta::zero());
+    let server = page
+        .meta
+        .server_date
+        .map(|date| format_time(date - overlap));
+    let known = before.as_ref().map(|it| it.updated_on.clone());
+    let candidates = [Some(end.newest.clone()), server, known];
+    let newest = candidates
+        .into_iter()
+        .flatten()
+        .filter(|it| parse_time(it).is_some())
+        .max();
+    let after = Cursor {
+        name: name.to_owned(),
+        updated_on: newest.unwrap_or_else(|| end.newest.clone()),
+        sys_id: String::new(),
+        zone_checked_at: before.as_ref().and_then(|it| it.zone_checked_at),
+        version: 0,
+    };
+    CursorMove { before, after }
+}
+
+fn ended(cadence: String) -> Effects {
+    Effects {
+        cadence_finished: Some(cadence),
+        ..Effects::default()
+    }
+}
+
+fn unaskable(error: &QueryError) -> Outcome {
+    Outcome::dead("query", error.to_string())
+}

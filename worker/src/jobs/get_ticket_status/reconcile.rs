@@ -1,0 +1,163 @@
+//! Open tickets of a table by id, whether or not they changed: what polling cannot see (deleted and hidden records, changes that
+//! leave no stamp), and tickets that are too old to be looked at.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use servicenow_client::{ListRequest, Query, QueryError, Record};
+use shared::job::{NewJob, Payload, StatusRead};
+use shared::request::Request;
+use shared::store::tickets;
+use shared::ticket::Ticket;
+use uuid::Uuid;
+
+use super::super::case::Seat;
+use super::super::mirror;
+use super::rows;
+use crate::attention::Attention;
+use crate::effects::{Effects, Wish};
+use crate::outcome::{Finished, Outcome, Ran, Scope};
+use crate::run::Run;
+
+/// Tickets of a page: their ids keep the URL below 7 KB (wire contract 2.8, E12).
+const PAGE: u32 = 150;
+
+/// With this many open tickets and not one visible, it is access that was lost, not the tickets.
+const SUSPICIOUS: usize = 3;
+
+pub(super) async fn run(run: &Run<'_>, connection: &str, table: &str, after: Option<Uuid>) -> Ran {
+    let seat = Seat::take(run, connection, table).await?;
+    let conn = run.ctx.store.conn();
+    let open = tickets::open_page(conn, connection, table, after, u64::from(PAGE)).await?;
+    let mut effects = Effects::default();
+    let (old, watched): (Vec<_>, Vec<_>) = open.iter().partition(|(_, it)| is_old(run, it));
+    for (ticket, request) in old {
+        give_up(run, ticket, request, &mut effects);
+    }
+    if !watched.is_empty() {
+        read(run, &seat, &watched, &mut effects).await?;
+    }
+    match open.last() {
+        Some((last, _)) if open.len() >= PAGE as usize => {
+            effects
+                .jobs
+                .push(next_page(run, connection, table, last.request_id));
+        }
+        _ => effects.cadence_finished = Some(format!("reconcile:{connection}:{table}")),
+    }
+    Ok(Finished::done(effects))
+}
+
+async fn read(
+    run: &Run<'_>,
+    seat: &Seat<'_>,
+    watched: &[&(Ticket, Request)],
+    effects: &mut Effects,
+) -> Ran<()> {
+    let ids: Vec<&str> = watched
+        .iter()
+        .filter_map(|(it, _)| it.sys_id.as_deref())
+        .collect();
+    let query = by_ids(&ids).map_err(|error| Outcome::dead("query", error.to_string()))?;
+    let list = ListRequest::new(query.clone(), mirror::COLUMNS).limit(PAGE);
+    let page = run.read(seat.table.list(&list)).await;
+    let found = page.map_err(|error| seat.judge(run, &error))?.value.rows;
+    if found.iter().any(|row| query.verify(row).is_err()) {
+        return Err(dropped_condition(seat).into());
+    }
+    if found.is_empty() && ids.len() >= SUSPICIOUS {
+        return Err(nothing_visible(seat, ids.len()).into());
+    }
+    let seen: HashSet<&str> = found.iter().filter_map(Record::sys_id).collect();
+    for (ticket, request) in watched {
+        if ticket
+            .sys_id
+            .as_deref()
+            .is_some_and(|id| !seen.contains(id))
+        {
+            effects.subjects.push(rows::subject(
+                ticket,
+                ticket.clone(),
+                Some(hidden(ticket, request)),
+            ));
+        }
+    }
+    rows::apply(run, seat, &found, effects).await
+}
+
+fn by_ids(ids: &[&str]) -> Result<Query, QueryError> {
+    Query::new().in_list("sys_id", ids)?.order_by("sys_id")
+}
+
+/// Deleted, or out of sight for the account: nobody can tell from here.
+pub(super) fn hidden(ticket: &Ticket, request: &Request) -> Wish {
+    let number = ticket
+        .number
+        .as_deref()
+        .or(ticket.sys_id.as_deref())
+        .unwrap_or("the ticket");
+    let hidden = Attention::NotVisible {
+        table: ticket.kind.table(),
+        number,
+    };
+    Wish::of(request.id, "ticket.not_visible").flag(hidden)
+}
+
+fn is_old(run: &Run<'_>, request: &Request) -> bool {
+    let Some(route) = run.ctx.routes.by_name(&request.route) else {
+        return false;
+    };
+    let age = TimeDelta::from_std(route.give_up_after).unwrap_or(TimeDelta::MAX);
+    run.now() - request.created_at > age
+}
+
+fn give_up(run: &Run<'_>, ticket: &Ticket, request: &Request, effects: &mut Effects) {
+    let days = (run.now() - request.created_at).num_days().unsigned_abs();
+    let after = Ticket {
+        given_up_at: Some(run.now()),
+        ..ticket.clone()
+    };
+    let wish = Wish::of(request.id, "ticket.given_up").flag(Attention::GivenUp { days });
+    effects
+        .subjects
+        .push(rows::subject(ticket, after, Some(wish)));
+}
+
+fn next_page(run: &Run<'_>, connection: &str, table: &str, after: Uuid) -> NewJob {
+    NewJob {
+        payload: Payload::GetTicketStatus(StatusRead::Reconcile {
+            connection: connection.to_owned(),
+            table: table.to_owned(),
+            after: Some(after),
+        }),
+        connection: Some(connection.to_owned()),
+        request_id: None,
+        priority: 4,
+        due_at: run.now(),
+        dedup_key: Some(format!("reconcile:{connection}:{table}:pages")),
+        traceparent: run.job.traceparent.clone(),
+    }
+}
+
+fn dropped_condition(seat: &Seat<'_>) -> Outcome {
+    park(seat, "untrustworthy", "brought rows that were not asked for: the instance dropped the condition on sys_id; give the account query access to that column".to_owned())
+}
+
+fn nothing_visible(seat: &Seat<'_>, open: usize) -> Outcome {
+    park(
+        seat,
+        "nothing_visible",
+        format!(
+            "shows none of {open} open tickets: the account has lost read access to the table, or to its rows"
+        ),
+    )
+}
+
+fn park(seat: &Seat<'_>, class: &'static str, what: String) -> Outcome {
+    let table = seat.table.name();
+    Outcome::Park {
+        scope: Some(Scope::Table(table.to_owned())),
+        class,
+        reason: format!("{table} {what}"),
+    }
+}

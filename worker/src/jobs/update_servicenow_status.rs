@@ -1,0 +1,153 @@
+//! `update_servicenow_status.v1`: brings the ticket to the state of its request, and writes pending notes (T10, T11, T17).
+//!
+//! Level-triggered: the newest state is read when the job runs, so that many changes cost one write.
+
+use std::collections::BTreeMap;
+
+use servicenow_client::{Error, ReadOptions};
+use shared::request::RequestState;
+use shared::route::Mastery;
+use shared::state_map::Mapped;
+use shared::ticket::Ticket;
+use uuid::Uuid;
+
+use super::case::Case;
+use super::mirror;
+use crate::attention::Attention;
+use crate::effects::{Effects, Subject, Wish};
+use crate::outcome::{Finished, Outcome, Ran};
+use crate::run::Run;
+
+mod notes;
+mod walk;
+
+pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
+    let case = Case::load(run, request_id).await?;
+    if !case.ticket.exists {
+        // The create follows the request once its ticket is there.
+        return Ok(Finished::default());
+    }
+    let mut effects = notes::write(run, &case).await?;
+    match bring(run, &case).await {
+        Ok(subject) => {
+            effects.subjects.push(subject);
+            Ok(Finished::done(effects))
+        }
+        // Notes that are in the journal are on record, whatever became of the state.
+        Err(mut ended) => {
+            ended.effects.notes_sent.extend(effects.notes_sent);
+            ended.effects.subjects.extend(effects.subjects);
+            Err(ended)
+        }
+    }
+}
+
+/// Writes the state, unless the ticket has it or the route writes nothing for it.
+async fn bring(run: &Run<'_>, case: &Case<'_>) -> Ran<Subject> {
+    let Some(columns) = columns(run, case)? else {
+        return Ok(case.subject(case.ticket.clone(), no_longer_parked(case)));
+    };
+    let now = read(run, case).await?;
+    if mirror::mapped(case.route, &now) == Mapped::To(case.request.state) {
+        return Ok(case.subject(written(case, now), no_longer_parked(case)));
+    }
+    if let Some(wish) = overtaken(case, &now) {
+        return Ok(case.subject(now, Some(wish)));
+    }
+    let after = walk::to(run, case, &now, &columns).await?;
+    Ok(case.subject(written(case, after), no_longer_parked(case)))
+}
+
+/// What the map of the route writes for the state of the request. Where ServiceNow decides, only an end is told to it.
+fn columns(run: &Run<'_>, case: &Case<'_>) -> Ran<Option<BTreeMap<String, String>>> {
+    let state = case.request.state;
+    let told = match case.route.mastery {
+        Mastery::Source => !matches!(state, RequestState::Accepted | RequestState::Opening),
+        Mastery::Servicenow => state.is_final(),
+    };
+    if !told || case.ticket.given_up_at.is_some() {
+        return Ok(None);
+    }
+    case.route
+        .states
+        .write(&case.input(run))
+        .map_err(|problems| {
+            let told = problems
+                .iter()
+                .map(|it| format!("{}: {} ({})", it.column, it.problem, it.fix));
+            Outcome::dead("template", told.collect::<Vec<_>>().join("; ")).into()
+        })
+}
+
+/// The ticket as it is now: what is there already is not written, and nothing is overwritten unseen (wire contract 12.5).
+async fn read(run: &Run<'_>, case: &Case<'_>) -> Ran<Ticket> {
+    let sys_id = case.ticket.sys_id.as_deref().unwrap_or_default();
+    match run
+        .read(
+            case.seat
+                .table
+                .get(sys_id, &ReadOptions::fields(mirror::COLUMNS)),
+        )
+        .await
+    {
+        Ok(reply) => Ok(mirror::observe(&case.ticket, &reply.value, run.now())),
+        Err(error @ Error::NotFound { .. }) => {
+            Err(Outcome::dead("not_found", error.to_string()).into())
+        }
+        Err(error) => Err(case.seat.judge(run, &error).into()),
+    }
+}
+
+/// ServiceNow decides, and has ended the ticket in another way before the source's word arrived: its value is kept, both are told.
+fn overtaken(case: &Case<'_>, now: &Ticket) -> Option<Wish> {
+    let Mapped::To(state) = mirror::mapped(case.route, now) else {
+        return None;
+    };
+    let ended = case.route.mastery == Mastery::Servicenow && state.is_final();
+    let owner = format!("{state} (ServiceNow)");
+    let other = format!("{} (the source)", case.request.state);
+    let conflict = Attention::Conflict {
+        owner: &owner,
+        other: &other,
+    };
+    ended.then(|| Wish::of(case.request.id, "ticket.conflict").flag(conflict))
+}
+
+/// The version is on record where the source decides: polling watches such a ticket until it shows the end.
+fn written(case: &Case<'_>, ticket: Ticket) -> Ticket {
+    let written_version = match case.route.mastery {
+        Mastery::Source => Some(case.request.version),
+        Mastery::Servicenow => ticket.written_version,
+    };
+    Ticket {
+        written_version,
+        ..ticket
+    }
+}
+
+/// The configuration was mended, or a write that failed went through.
+fn no_longer_parked(case: &Case<'_>) -> Option<Wish> {
+    let flag = case.request.attention.as_deref();
+    let gone = [Attention::Parked(""), Attention::NotUpdated("")]
+        .iter()
+        .any(|it| it.wrote(flag));
+    gone.then(|| Wish {
+        attention: Some(None),
+        ..Wish::of(case.request.id, "ticket.updated")
+    })
+}
+
+/// The start of effects that only mark notes.
+fn notes_only(notes_sent: Vec<Uuid>, wish: Option<Wish>) -> Effects {
+    Effects {
+        notes_sent,
+        subjects: wish
+            .map(|wish| Subject {
+                wish: Some(wish),
+                ..Subject::default()
+            })
+            .into_iter()
+            .collect(),
+        ..Effects::default()
+    }
+}

@@ -1,0 +1,116 @@
+//! The parts of a worker process, each supervised.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use shared::job::JobKind;
+use shared::process::{Process, every};
+use shared::store::{jobs, processes};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use crate::context::Context;
+use crate::runtime::{LaneWorker, Ring};
+use crate::{dispatch, heartbeat, lanes, runtime};
+
+/// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
+/// is known to the others; its tasks run in `process`.
+pub async fn start(
+    ctx: &Arc<Context>,
+    queues: &[String],
+    process: &mut Process,
+) -> anyhow::Result<()> {
+    let workers = workers(ctx, &kinds(ctx, queues)?)?;
+    heartbeat::register(ctx)
+        .await
+        .context("this worker cannot make itself known")?;
+    give_parked_another_try(ctx).await?;
+    let stop = process.stop_token();
+    let beating = Arc::clone(ctx);
+    let beat = every(
+        ctx.settings.worker.heartbeat(),
+        Arc::new(Notify::new()),
+        stop.clone(),
+        move || {
+            let ctx = Arc::clone(&beating);
+            async move { Ok(heartbeat::tick(&ctx).await?) }
+        },
+    );
+    process.supervise("heartbeat", beat);
+    let drain = ctx.settings.worker.drain();
+    let run = runtime::run(
+        workers,
+        Arc::clone(&ctx.broker),
+        answering(ctx),
+        stop,
+        drain,
+    );
+    let leaving = Arc::clone(ctx);
+    process.supervise("workers", async move {
+        let result = run.await;
+        leave(&leaving).await;
+        Ok(result?)
+    });
+    Ok(())
+}
+
+fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {
+    if queues.is_empty() {
+        return Ok(ctx.settings.worker.kinds());
+    }
+    let kind = |queue: &String| {
+        let known = JobKind::ALL.into_iter().find(|kind| kind.queue() == queue);
+        known.with_context(|| {
+            let names = JobKind::ALL.map(JobKind::queue).join(", ");
+            format!("there is no queue `{queue}`; the queues are {names}")
+        })
+    };
+    queues.iter().map(kind).collect()
+}
+
+/// One worker a queue and connection, so that a slow instance holds up no other (T25).
+fn workers(ctx: &Context, kinds: &[JobKind]) -> anyhow::Result<Vec<LaneWorker>> {
+    let mut workers = Vec::new();
+    for kind in kinds {
+        for lane in lanes::of(ctx, *kind)? {
+            workers.push(LaneWorker {
+                name: format!("{lane}/{}", ctx.identity),
+                concurrency: ctx.settings.worker.concurrency(*kind),
+                lanes: vec![lane],
+            });
+        }
+    }
+    Ok(workers)
+}
+
+fn answering(ctx: &Arc<Context>) -> Ring {
+    let ctx = Arc::clone(ctx);
+    Arc::new(move |bell| {
+        let ctx = Arc::clone(&ctx);
+        Box::pin(async move { dispatch::ring(&ctx, bell).await })
+    })
+}
+
+/// A start often follows a mended configuration.
+async fn give_parked_another_try(ctx: &Context) -> anyhow::Result<()> {
+    for connection in ctx.connections.iter() {
+        let released = jobs::unpark(ctx.store.conn(), &connection.name, ctx.clock.now()).await?;
+        if released > 0 {
+            info!(
+                connection = connection.name,
+                released, "parked jobs try again"
+            );
+        }
+    }
+    for lane in lanes::of(ctx, JobKind::DeliverCallback)? {
+        jobs::unpark(ctx.store.conn(), lane.as_str(), ctx.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// What still runs here is given to others at once instead of when the lease runs out.
+async fn leave(ctx: &Context) {
+    if let Err(error) = processes::deregister(ctx.store.conn(), &ctx.lease.owner()).await {
+        warn!(%error, "this worker could not sign off; its jobs run again when its lease runs out");
+    }
+}
