@@ -112,17 +112,16 @@ impl Process {
     }
 
     fn still_running(&self, drain: Duration) -> anyhow::Error {
-        let mut names = self.names.clone();
-        names.sort_unstable();
-        let others = self.tracker.len().saturating_sub(names.len());
+        let mut running: Vec<String> = self.names.iter().map(|name| format!("`{name}`")).collect();
+        running.sort_unstable();
+        match self.tracker.len().saturating_sub(running.len()) {
+            0 => {}
+            spawned => running.push(format!("{spawned} tasks that were spawned by others")),
+        }
         anyhow!(
-            "did not end within {} s of the stop: {} and {others} tasks of theirs",
+            "still running {} s after the stop: {}",
             drain.as_secs(),
-            if names.is_empty() {
-                "no loop".to_owned()
-            } else {
-                names.join(", ")
-            },
+            running.join(", ")
         )
     }
 }
@@ -162,7 +161,7 @@ fn keep_first(outcome: &mut anyhow::Result<()>, next: anyhow::Result<()>) {
         (_, Ok(())) => {}
         (Ok(()), Err(error)) => *outcome = Err(error),
         (Err(_), Err(error)) => {
-            tracing::error!(error = format!("{error:#}"), "a further task failed")
+            tracing::error!(error = format!("{error:#}"), "a further task failed");
         }
     }
 }

@@ -69,12 +69,12 @@ where
     let exporting = !settings.otlp_endpoint.is_empty();
     let provider = otlp::provider(&settings.otlp_endpoint)?;
     // Spans are kept whatever the log filter says: ids must not depend on how much is logged.
-    let traced = filter_fn(move |what: &Metadata<'_>| {
+    let wanted = filter_fn(move |what: &Metadata<'_>| {
         *what.level() <= Level::INFO && (exporting || what.is_span())
     });
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(SERVICE))
-        .with_filter(traced);
+        .with_filter(wanted);
     let filter =
         EnvFilter::try_new(&settings.filter).context("telemetry.filter is not a tracing filter")?;
     let ids = SpanIds::default();

@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod connection;
+mod credentials;
 mod database;
 mod layers;
 mod names;
@@ -35,7 +36,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use callbacks::CallbackSettings;
-pub use connection::{Auth, ConnectionSettings, Credentials};
+pub use connection::ConnectionSettings;
+pub use credentials::{Auth, Credentials};
 pub use database::DatabaseSettings;
 pub use layers::{Layers, environment};
 pub use problem::{Problem, Problems};

@@ -13,7 +13,7 @@ use tracing_subscriber::{
         format::{self, Format, Full, Writer},
         time::{FormatTime as _, SystemTime},
     },
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 /// The field that carries the trace id, in both forms of a line.
@@ -101,11 +101,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut fields = Map::new();
-        for span in context
-            .event_scope()
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let known = span.extensions();
             let written = known
                 .get::<FormattedFields<N>>()

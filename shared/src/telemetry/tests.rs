@@ -68,7 +68,7 @@ fn one_trace_id_links_intake_job_and_call_without_any_exporter() {
         let job = info_span!("job", kind = "create_ticket.v1");
         continue_trace(&job, stored.as_deref());
         job.in_scope(|| {
-            info_span!("call", method = "POST").in_scope(|| info!(status = 201, "answered"))
+            info_span!("call", method = "POST").in_scope(|| info!(status = 201, "answered"));
         });
     });
     let lines = logged.json();

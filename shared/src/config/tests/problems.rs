@@ -1,7 +1,7 @@
 use super::*;
 
 /// As many mistakes as there are kinds of them.
-const BAD: &str = r##"
+const BAD: &str = r#"
 bridge_name = "Bridge^1"
 colour = "red"
 
@@ -84,7 +84,7 @@ states_in = { "1" = "opened" }
 
 [[routes]]
 source = "hr"
-"##;
+"#;
 
 #[test]
 fn every_problem_is_told_at_once_with_its_place_and_its_fix() {
