@@ -81,6 +81,14 @@ pub(super) async fn sqlite(
     {
         return Err(StoreError::NoFolder(folder.to_owned()));
     }
+    if file
+        .as_ref()
+        .and_then(|file| file.metadata().ok())
+        .is_some_and(|about| about.permissions().readonly())
+    {
+        // Root may write it all the same; whoever took the right away did not mean that.
+        return Err(failed(StoreError::ReadOnly));
+    }
     let settings = SqliteConnectOptions::from_str(url)
         .map_err(|error| StoreError::BadUrl(format!("does not read ({error})")))?
         .create_if_missing(!url.contains("mode=ro"))

@@ -162,7 +162,7 @@ async fn place(conn: &impl ConnectionTrait) -> Result<(), StoreError> {
         .then("), turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(")
         .bind(PLACING)
         .then(
-            ") FROM (SELECT 1 FROM waiting LIMIT 1) AS some), \
+            ") FROM (SELECT 1 FROM waiting LIMIT 1) AS first), \
              placed AS MATERIALIZED (SELECT waiting.seq, nextval('events_position') AS position \
              FROM waiting WHERE (SELECT COUNT(*) FROM turn) = 1) \
              UPDATE events SET position = placed.position FROM placed \

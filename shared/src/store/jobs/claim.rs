@@ -36,23 +36,26 @@ pub async fn claim(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Row> = Sql::new(conn, "UPDATE jobs SET state = 'running', again = FALSE, lease_owner = ")
-        .bind(owner)
-        .then(", lease_token = lease_token + 1, first_started_at = COALESCE(first_started_at, ")
-        .bind(now)
-        .then("), updated_at = ")
-        .bind(now)
-        .then(" WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM jobs WHERE state IN ('due', 'rung') AND due_at <= ")
-        .bind(now)
-        .then(" AND id")
-        .one_of(ids)
-        .postgres(" ORDER BY id FOR UPDATE")
-        .then(
-            ") RETURNING id, kind, payload, lane, connection, request_id, attempts, first_started_at, \
-             traceparent, lease_token",
-        )
-        .all(conn)
-        .await?;
+    let rows: Vec<Row> = Sql::new(
+        conn,
+        "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state IN ('due', 'rung') AND due_at <= ",
+    )
+    .bind(now)
+    .then(" AND id")
+    .one_of(ids)
+    .postgres(" ORDER BY id FOR UPDATE")
+    .then(") UPDATE jobs SET state = 'running', again = FALSE, lease_owner = ")
+    .bind(owner)
+    .then(", lease_token = lease_token + 1, first_started_at = COALESCE(first_started_at, ")
+    .bind(now)
+    .then("), updated_at = ")
+    .bind(now)
+    .then(
+        " WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM picked) RETURNING id, kind, payload, lane, \
+         connection, request_id, attempts, first_started_at, traceparent, lease_token",
+    )
+    .all(conn)
+    .await?;
     Ok(rows.into_iter().map(|row| row.claimed(owner)).collect())
 }
 

@@ -31,20 +31,21 @@ pub async fn reclaim(
 ) -> Result<Vec<Reclaimed>, StoreError> {
     Sql::new(
         conn,
-        "UPDATE jobs SET state = 'due', rung_at = NULL, worker_deaths = worker_deaths + 1, due_at = ",
-    )
-    .bind(now)
-    .then(", updated_at = ")
-    .bind(now)
-    .then(
-        " WHERE state = 'running' AND id IN (SELECT jobs.id FROM jobs WHERE jobs.state = 'running' \
+        "WITH picked AS MATERIALIZED (SELECT jobs.id FROM jobs WHERE jobs.state = 'running' \
          AND NOT EXISTS (SELECT 1 FROM processes WHERE processes.id = jobs.lease_owner AND processes.lease_until > ",
     )
     .bind(now)
     .then(") ORDER BY jobs.updated_at LIMIT ")
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .postgres(" FOR UPDATE OF jobs SKIP LOCKED")
-    .then(") RETURNING id, kind, lease_owner, worker_deaths")
+    .then(") UPDATE jobs SET state = 'due', rung_at = NULL, worker_deaths = worker_deaths + 1, due_at = ")
+    .bind(now)
+    .then(", updated_at = ")
+    .bind(now)
+    .then(
+        " WHERE state = 'running' AND id IN (SELECT id FROM picked) \
+         RETURNING id, kind, lease_owner, worker_deaths",
+    )
     .all(conn)
     .await
 }

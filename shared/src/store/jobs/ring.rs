@@ -1,4 +1,7 @@
 //! The relay's part: which jobs are to be rung, in batches, without two relays taking the same one.
+//!
+//! The rows are picked in a materialized part of the statement: PostgreSQL may run a plain sub-select several times,
+//! and with `SKIP LOCKED` it would then pick more rows than its limit.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -48,20 +51,25 @@ pub async fn take_due(
 ) -> Result<Vec<QueuedJob>, StoreError> {
     let mut taken = Vec::new();
     for (lane, room) in per_lane.iter().filter(|(_, room)| *room > 0) {
-        let mut rows: Vec<TakenRow> = Sql::new(conn, "UPDATE jobs SET state = 'rung', rung_at = ")
+        let picked = Sql::new(
+            conn,
+            "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'due' AND lane = ",
+        )
+        .bind(lane.as_str())
+        .then(" AND due_at <= ")
+        .bind(now)
+        .then(" AND kind")
+        .one_of(&known_kinds())
+        .then(" ORDER BY priority, due_at LIMIT ")
+        .bind(i64::try_from(*room).unwrap_or(i64::MAX))
+        .postgres(" FOR UPDATE SKIP LOCKED");
+        let mut rows: Vec<TakenRow> = picked
+            .then(") UPDATE jobs SET state = 'rung', rung_at = ")
             .bind(now)
             .then(", updated_at = ")
             .bind(now)
-            .then(" WHERE state = 'due' AND id IN (SELECT id FROM jobs WHERE state = 'due' AND lane = ")
-            .bind(lane.as_str())
-            .then(" AND due_at <= ")
-            .bind(now)
-            .then(" AND kind")
-            .one_of(&known_kinds())
-            .then(" ORDER BY priority, due_at LIMIT ")
-            .bind(i64::try_from(*room).unwrap_or(i64::MAX))
-            .postgres(" FOR UPDATE SKIP LOCKED")
-            .then(") RETURNING id, lane, kind, traceparent, priority, due_at")
+            .then(" WHERE state = 'due' AND id IN (SELECT id FROM picked)")
+            .then(" RETURNING id, lane, kind, traceparent, priority, due_at")
             .all(conn)
             .await?;
         rows.sort_by_key(|row| (row.priority, row.due_at, row.id));
@@ -126,23 +134,22 @@ pub async fn ring_again(
     now: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<QueuedJob>, StoreError> {
-    let rows: Vec<QueuedRow> = Sql::new(conn, "UPDATE jobs SET rung_at = ")
-        .bind(now)
-        .then(", updated_at = ")
-        .bind(now)
-        .then(
-            " WHERE state = 'rung' AND id IN (SELECT id FROM jobs WHERE state = 'rung' AND lane = ",
-        )
-        .bind(lane)
-        .then(" AND rung_at < ")
-        .bind(rung_before)
-        .then(" AND kind")
-        .one_of(&known_kinds())
-        .then(" ORDER BY rung_at LIMIT ")
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .postgres(" FOR UPDATE SKIP LOCKED")
-        .then(") RETURNING id, lane, kind, traceparent")
-        .all(conn)
-        .await?;
+    let rows: Vec<QueuedRow> =
+        Sql::new(conn, "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'rung' AND lane = ")
+            .bind(lane)
+            .then(" AND rung_at < ")
+            .bind(rung_before)
+            .then(" AND kind")
+            .one_of(&known_kinds())
+            .then(" ORDER BY rung_at LIMIT ")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .postgres(" FOR UPDATE SKIP LOCKED")
+            .then(") UPDATE jobs SET rung_at = ")
+            .bind(now)
+            .then(", updated_at = ")
+            .bind(now)
+            .then(" WHERE state = 'rung' AND id IN (SELECT id FROM picked) RETURNING id, lane, kind, traceparent")
+            .all(conn)
+            .await?;
     rows.into_iter().map(|row| row.queued(true)).collect()
 }

@@ -1,0 +1,332 @@
+//! Migrations go up and down over sample data.
+
+use migrations::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, Statement};
+use shared::store::audit::Actor;
+use shared::store::requests::{self, Change};
+use shared::store::{
+    StoreError, attempts, cadences, circuits, cursors, idempotency, jobs, new_id, notes, people,
+    processes, sources, switches, table_facts, tickets,
+};
+use shared::ticket::TicketKind;
+use std::time::Duration;
+use tests::databases::{Flavour, TestDatabase, empty, fresh};
+use uuid::Uuid;
+
+use crate::{create_job, start, stored_request, together};
+
+on_both!(
+    all_the_way_down_and_up_over_sample_data,
+    each_step_down_and_up_over_sample_data,
+    a_migrated_database_is_ready
+);
+
+/// A row, or more, in every table.
+async fn fill(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let (store, now) = (&db.store, start());
+    sources::create_token(conn, "idm", "first", &sources::hash("tb_one"), None, now)
+        .await
+        .unwrap();
+    let request = stored_request(db, "R-1", true).await;
+    let ticket = tickets::NewTicket {
+        request_id: request.id,
+        connection: "main".into(),
+        kind: TicketKind::Table("incident".into()),
+        sys_id: Some("aa".into()),
+        correlation_id: "TB-1".into(),
+    };
+    tickets::insert(conn, &ticket, now).await.unwrap();
+    let job = jobs::insert(conn, &create_job(request.id), now)
+        .await
+        .unwrap()
+        .unwrap();
+    let attempt = attempts::NewAttempt {
+        job_id: job.id,
+        request_id: Some(request.id),
+        number: 1,
+        token: 1,
+        worker: "w1".into(),
+        started_at: now,
+        finished_at: now,
+        outcome: "done".into(),
+        class: None,
+        http_status: Some(201),
+        transaction_id: None,
+        message: None,
+        calls: Vec::new(),
+    };
+    attempts::insert(conn, &attempt).await.unwrap();
+    let note = notes::Note {
+        id: new_id(now),
+        request_id: request.id,
+        author: "requester.one".into(),
+        text: "please".into(),
+        visible: true,
+        marker: "[tb:1]".into(),
+        first_sent_at: None,
+        sent_at: None,
+        created_at: now,
+    };
+    notes::insert(conn, &note).await.unwrap();
+    let open = Change {
+        state: Some(shared::request::RequestState::Open),
+        ..Change::default()
+    };
+    requests::apply(
+        conn,
+        &request,
+        &open,
+        &Actor::System("worker"),
+        "request.moved",
+        now,
+    )
+    .await
+    .unwrap();
+    idempotency::remember(conn, "idm", "k", b"body", request.id, now)
+        .await
+        .unwrap();
+    let cadence = cadences::CadenceSpec {
+        name: "a".into(),
+        kind: "changes".into(),
+        connection: "main".into(),
+        table: "incident".into(),
+        every: Duration::from_secs(30),
+    };
+    cadences::ensure(conn, &cadence, now).await.unwrap();
+    let cursor = cursors::Cursor {
+        name: "a".into(),
+        updated_on: "2026-03-02 09:00:00".into(),
+        sys_id: "aa".into(),
+        zone_checked_at: None,
+        version: 0,
+    };
+    assert!(cursors::put(conn, None, &cursor).await.unwrap());
+    let process = processes::Process {
+        id: "w1".into(),
+        kind: "worker".into(),
+        host: "host-1".into(),
+        version: "0.1.0".into(),
+        lanes: vec!["callback".into()],
+        started_at: now,
+    };
+    processes::register(conn, &process, now, now).await.unwrap();
+    circuits::open(conn, "main", "auth", "wrong secret", now, now)
+        .await
+        .unwrap();
+    people::put(conn, "main", "person.one", "s1", "Person One", now)
+        .await
+        .unwrap();
+    table_facts::set_honours(conn, "main", "incident", true)
+        .await
+        .unwrap();
+    switches::set(
+        conn,
+        "route:sap",
+        false,
+        None,
+        &Actor::Operator("op.one".into()),
+        now,
+    )
+    .await
+    .unwrap();
+    for table in tables(store).await {
+        let row = count(db, &format!("SELECT COUNT(*) FROM {table}")).await;
+        assert!(row > 0, "{table} has no sample row");
+    }
+}
+
+async fn count(db: &TestDatabase, sql: &str) -> i64 {
+    let statement = Statement::from_string(db.store.conn().get_database_backend(), sql);
+    db.store
+        .conn()
+        .query_one_raw(statement)
+        .await
+        .unwrap()
+        .unwrap()
+        .try_get_by_index(0)
+        .unwrap()
+}
+
+/// Our tables, without those of the migrator and of SQLite.
+async fn tables(store: &shared::store::Store) -> Vec<String> {
+    let sql = if store.is_postgres() {
+        "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    } else {
+        "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
+    };
+    let rows = store
+        .conn()
+        .query_all_raw(Statement::from_string(
+            store.conn().get_database_backend(),
+            sql,
+        ))
+        .await
+        .unwrap();
+    let names = rows
+        .into_iter()
+        .map(|row| row.try_get::<String>("", "name").unwrap());
+    names
+        .filter(|name| name != "seaql_migrations" && !name.starts_with("sqlite_"))
+        .collect()
+}
+
+/// Tables with their columns, indexes and sequences, in words of the database.
+async fn schema(db: &TestDatabase) -> Vec<String> {
+    let sql = if db.store.is_postgres() {
+        "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') AS line \
+         FROM information_schema.columns WHERE table_schema = 'public' \
+         UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' \
+         UNION ALL SELECT 'sequence ' || sequencename FROM pg_sequences ORDER BY 1"
+    } else {
+        "SELECT name || ' ' || coalesce(sql, '') AS line FROM sqlite_master WHERE name <> 'sqlite_sequence' ORDER BY 1"
+    };
+    let rows = db
+        .store
+        .conn()
+        .query_all_raw(Statement::from_string(
+            db.store.conn().get_database_backend(),
+            sql,
+        ))
+        .await
+        .unwrap();
+    rows.into_iter()
+        .map(|row| row.try_get("", "line").unwrap())
+        .collect()
+}
+
+async fn all_the_way_down_and_up_over_sample_data(db: &TestDatabase) {
+    let before = schema(db).await;
+    fill(db).await;
+    Migrator::down(db.store.conn(), None).await.unwrap();
+    assert!(
+        tables(&db.store).await.is_empty(),
+        "nothing of ours is left"
+    );
+    let applied = db.store.migrate().await.unwrap();
+    assert_eq!(applied.len(), Migrator::migrations().len());
+    assert_eq!(schema(db).await, before);
+    fill(db).await;
+}
+
+async fn each_step_down_and_up_over_sample_data(db: &TestDatabase) {
+    fill(db).await;
+    let steps = u32::try_from(Migrator::migrations().len()).unwrap();
+    let mut shapes = vec![schema(db).await];
+    for _ in 0..steps {
+        Migrator::down(db.store.conn(), Some(1)).await.unwrap();
+        shapes.push(schema(db).await);
+    }
+    assert!(tables(&db.store).await.is_empty());
+    shapes.pop();
+    while let Some(shape) = shapes.pop() {
+        Migrator::up(db.store.conn(), Some(1)).await.unwrap();
+        assert_eq!(schema(db).await, shape);
+    }
+    fill(db).await;
+}
+
+async fn a_migrated_database_is_ready(db: &TestDatabase) {
+    db.store.ensure_migrated().await.unwrap();
+    assert!(db.store.pending_migrations().await.unwrap().is_empty());
+    assert!(
+        db.store.migrate().await.unwrap().is_empty(),
+        "nothing is left to do"
+    );
+    let known = [
+        "attempts",
+        "audit_entries",
+        "cadences",
+        "circuits",
+        "cursors",
+        "events",
+        "idempotency_keys",
+        "jobs",
+        "notes",
+        "people",
+        "processes",
+        "requests",
+        "source_tokens",
+        "sources",
+        "switches",
+        "table_facts",
+        "tickets",
+    ];
+    assert_eq!(tables(&db.store).await, known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_migration_is_told_with_the_command() {
+    for flavour in Flavour::ALL {
+        let db = empty(flavour).await;
+        let names: Vec<_> = Migrator::migrations()
+            .iter()
+            .map(|step| step.name().to_owned())
+            .collect();
+        assert_eq!(db.store.pending_migrations().await.unwrap(), names);
+        assert!(tables(&db.store).await.is_empty(), "asking changes nothing");
+        let error = db.store.ensure_migrated().await.unwrap_err();
+        assert!(matches!(&error, StoreError::NotMigrated(missing) if *missing == names));
+        assert!(
+            error.to_string().contains("run `ticketbridge migrate`"),
+            "{error}"
+        );
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_database_is_refused() {
+    for flavour in Flavour::ALL {
+        let db = fresh(flavour).await;
+        let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29991231_000001_newer', 1)";
+        db.store.conn().execute_unprepared(newer).await.unwrap();
+        for error in [
+            db.store.ensure_migrated().await.unwrap_err(),
+            db.store.migrate().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::TooNew(_)), "{error:?}");
+            let words = error.to_string();
+            assert!(
+                words.contains("newer version") && words.contains("m29991231_000001_newer"),
+                "{words}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_migrate_one_after_the_other() {
+    for flavour in Flavour::ALL {
+        let db = empty(flavour).await;
+        let applied = together(
+            &db.store,
+            3,
+            |store, _| async move { store.migrate().await },
+        )
+        .await;
+        let counts: Vec<_> = applied
+            .iter()
+            .map(Vec::len)
+            .filter(|count| *count > 0)
+            .collect();
+        assert_eq!(
+            counts,
+            [Migrator::migrations().len()],
+            "one applies all, the others find nothing to do"
+        );
+        db.store.ensure_migrated().await.unwrap();
+    }
+}
+
+#[test]
+fn ids_grow_with_time() {
+    let mut ids: Vec<Uuid> = (0..100)
+        .map(|second| new_id(start() + chrono::TimeDelta::seconds(second)))
+        .collect();
+    assert!(ids.is_sorted());
+    ids.dedup();
+    assert_eq!(ids.len(), 100);
+    assert_eq!(ids[0].get_version_num(), 7);
+    assert_ne!(new_id(start()), new_id(start()));
+}
