@@ -30,8 +30,9 @@ settled() {
     done
 }
 
+# The list of processes is split into words on purpose.
+# shellcheck disable=SC2046
 force() {
-    # The list is split into words on purpose.
     kill -TERM $(members "$1") 2>/dev/null
     settled "$1" 50 && return
     kill -KILL $(members "$1") 2>/dev/null
