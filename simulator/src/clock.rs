@@ -112,7 +112,7 @@ mod tests {
     async fn a_sleeper_wakes_when_the_clock_passes_its_time() {
         let clock = Clock::manual_default();
         let sleeper = clock.clone();
-        let mut sleep = std::pin::pin!(sleeper.sleep(Duration::from_secs(60)));
+        let mut sleep = std::pin::pin!(sleeper.sleep(Duration::from_mins(1)));
         assert!(futures::poll!(sleep.as_mut()).is_pending());
         clock.advance(Duration::from_secs(59));
         assert!(futures::poll!(sleep.as_mut()).is_pending());

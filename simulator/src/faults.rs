@@ -168,8 +168,12 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+    fn map(value: impl serde::Serialize) -> Map<String, Value> {
+        serde_json::to_value(value)
+            .unwrap()
+            .as_object()
+            .cloned()
+            .unwrap()
     }
 
     #[test]

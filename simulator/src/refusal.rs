@@ -68,7 +68,7 @@ pub(crate) fn quota_error() -> Value {
 impl Refusal {
     pub(crate) fn answer(&self) -> Answer {
         let (status, message, detail) = self.parts();
-        let answer = Answer::error(status, &message, detail);
+        let answer = Answer::error(status, &message, &detail);
         match self {
             Self::Unauthenticated { mfa, .. } => {
                 let answer = answer.with("WWW-Authenticate", "Basic realm=\"Service-now\"");

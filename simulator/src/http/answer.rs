@@ -63,7 +63,7 @@ impl Answer {
     }
 
     /// `{"error":{…},"status":"failure"}`
-    pub(crate) fn error(status: u16, message: &str, detail: Value) -> Self {
+    pub(crate) fn error(status: u16, message: &str, detail: &Value) -> Self {
         let error = json!({"message": message, "detail": detail});
         Self::json(status, &json!({"error": error, "status": "failure"}))
     }
@@ -81,14 +81,6 @@ impl Answer {
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
     }
 
     /// The same answer without its body (`X-no-response-body`).

@@ -87,27 +87,20 @@ async fn work(sim: &Sim, knobs: &Arc<Knobs>, call: &Call) -> Answer {
         .cookie("JSESSIONID")
         .and_then(|id| Some((id, sim.sessions.find(id, sim.clock.now())?)));
     let life = Duration::from_secs(knobs.session_timeout_s);
-    match session {
-        Some((id, (_, lane))) => {
-            let queue = knobs.session_queue.unwrap_or(u32::MAX);
-            let Some(_slot) = lane.enter(queue, sim.clock.now()).await else {
-                return Answer::empty(202).with("Content-Length", "0");
-            };
-            sim.sessions.touch(id, sim.clock.now(), life);
-            ruled(sim, knobs, &caller, call).await
-        }
-        None => {
-            let answer = ruled(sim, knobs, &caller, call).await;
-            sim.sessions.open(
-                &caller.user_name,
-                sim.clock.now(),
-                life,
-                &mut hold(&sim.dice),
-                answer,
-            )
-        }
-    }
-    .with("X-Is-Logged-In", "true")
+    let answer = if let Some((id, (_, lane))) = session {
+        let queue = knobs.session_queue.unwrap_or(u32::MAX);
+        let Some(_slot) = lane.enter(queue, sim.clock.now()).await else {
+            return Answer::empty(202).with("Content-Length", "0");
+        };
+        sim.sessions.touch(id, sim.clock.now(), life);
+        ruled(sim, knobs, &caller, call).await
+    } else {
+        let answer = ruled(sim, knobs, &caller, call).await;
+        let mut dice = hold(&sim.dice);
+        sim.sessions
+            .open(&caller.user_name, sim.clock.now(), life, &mut dice, answer)
+    };
+    answer.with("X-Is-Logged-In", "true")
 }
 
 async fn ruled(sim: &Sim, knobs: &Arc<Knobs>, caller: &Actor, call: &Call) -> Answer {

@@ -63,7 +63,7 @@ impl Ruling {
             "Rate limit of {} requests per hour for {api} exceeded",
             self.limit
         );
-        let answer = Answer::error(429, "Rate limit exceeded", json!(detail));
+        let answer = Answer::error(429, "Rate limit exceeded", &json!(detail));
         answer.with("Retry-After", &(self.reset - self.now).to_string())
     }
 }

@@ -78,7 +78,7 @@ impl Plan {
     }
 
     /// Adds a condition that must hold beside the query.
-    pub(crate) fn and(&mut self, test: Test) {
+    pub(crate) fn and(&mut self, test: &Test) {
         for group in &mut self.groups {
             group.push(vec![test.clone()]);
         }

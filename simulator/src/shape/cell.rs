@@ -23,9 +23,9 @@ impl View<'_> {
         match (self.display, link) {
             (Display::Raw, None) => Value::String(raw.to_owned()),
             (Display::Raw, Some(link)) => object([("link", link), ("value", raw.to_owned())]),
-            (Display::Display, _) if column.kind == Kind::Guid => Value::String(raw.to_owned()),
-            (Display::Display, None) => Value::String(shown()),
-            (Display::Display, Some(link)) => object([("display_value", shown()), ("link", link)]),
+            (Display::Shown, _) if column.kind == Kind::Guid => Value::String(raw.to_owned()),
+            (Display::Shown, None) => Value::String(shown()),
+            (Display::Shown, Some(link)) => object([("display_value", shown()), ("link", link)]),
             (Display::All, None) => object([("display_value", shown()), ("value", raw.to_owned())]),
             (Display::All, Some(link)) => object([
                 ("display_value", shown()),

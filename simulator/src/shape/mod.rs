@@ -14,7 +14,7 @@ use crate::world::{Act, Fields, World};
 pub(crate) enum Display {
     #[default]
     Raw,
-    Display,
+    Shown,
     All,
 }
 
@@ -22,7 +22,7 @@ impl Display {
     /// Reads the parameter; anything unknown is raw.
     pub(crate) fn read(text: Option<&str>) -> Self {
         match text {
-            Some("true") => Self::Display,
+            Some("true") => Self::Shown,
             Some("all") => Self::All,
             _ => Self::Raw,
         }

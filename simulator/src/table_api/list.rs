@@ -55,7 +55,7 @@ pub(crate) fn plan(
     let mut plan = Plan::new(world, act, table, &query::parse(text))?;
     for (name, value) in params.others() {
         if let Some(test) = query::plain_filter(world, act, table, name, value) {
-            plan.and(test?);
+            plan.and(&test?);
         }
     }
     Ok(plan)

@@ -59,7 +59,7 @@ impl World {
         if refused || self.breaks_unique(table, &fields) {
             return Err(self.insert_failed(table, &fields));
         }
-        self.stamp_new(act, &mut fields);
+        Self::stamp_new(act, &mut fields);
         self.store(act, table, fields.clone(), None);
         self.add_entries(act, table, &sys_id, &accepted.entries);
         let mut columns: Vec<String> = fields.iter().map(|(column, _)| column.to_owned()).collect();
@@ -125,7 +125,7 @@ impl World {
         fields
     }
 
-    fn stamp_new(&self, act: &Act<'_>, fields: &mut Fields) {
+    fn stamp_new(act: &Act<'_>, fields: &mut Fields) {
         let now = stamp(act.now);
         for (on, by) in [
             ("sys_created_on", "sys_created_by"),

@@ -318,7 +318,7 @@ async fn over_quota(form: QuotaForm) -> Reply {
         while instance.sim.in_flight() != (1, 0) {
             tokio::task::yield_now().await;
         }
-        instance.sim.advance(Duration::from_secs(60));
+        instance.sim.advance(Duration::from_mins(1));
     };
     tokio::join!(call, clock).0
 }
@@ -436,7 +436,7 @@ async fn a15_a_sleeping_instance_answers_html_with_200_then_502() {
         knobs.hibernate = Some(Hibernate {
             html: 1,
             bad_gateway: 1,
-        })
+        });
     });
     let asleep = instance.get(INCIDENTS).await;
     assert_eq!(

@@ -53,7 +53,7 @@ async fn dropped(when: DropWhen) -> usize {
         knobs.connection_drop = Some(ConnectionDrop {
             when,
             probability: 1.0,
-        })
+        });
     });
     let request = instance
         .request(Method::POST, "/api/now/table/incident")
@@ -85,7 +85,7 @@ async fn a_connection_dropped_in_the_body_has_status_200_and_breaks_off() {
         knobs.connection_drop = Some(ConnectionDrop {
             when: DropWhen::MidBody,
             probability: 1.0,
-        })
+        });
     });
     let request = instance.request(Method::GET, "/api/now/table/incident");
     let response = request.send().await.unwrap();

@@ -60,7 +60,7 @@ async fn literal_zone_and_user_time_zone_decide_how_dates_are_read() {
             knobs
                 .user_time_zone
                 .insert("ticketbridge.integration".into(), "US/Pacific".into()),
-        )
+        );
     });
     assert_eq!(
         rows(&instance.list("incident", &query, &[]).await),
@@ -140,7 +140,7 @@ async fn field_acl_hides_and_freezes_fields() {
         knobs.field_acl.extend([
             rule("description", true, false),
             rule("urgency", false, true),
-        ])
+        ]);
     });
     let made = instance
         .post(

@@ -1,4 +1,9 @@
 //! The instance over real HTTP, as a client sees it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "json! literals read best when handed over"
+)]
 
 mod admin;
 mod bodies;

@@ -31,7 +31,7 @@ async fn terms_bind_as_the_grammar_says() {
             3,
         ),
         (
-            format!("short_description=qa^ORshort_description=qb^impact=2"),
+            "short_description=qa^ORshort_description=qb^impact=2".to_owned(),
             1,
         ),
         (

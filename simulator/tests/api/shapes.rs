@@ -22,7 +22,7 @@ async fn every_display_mode_has_its_shape() {
         )
         .await;
     assert_eq!(made.status.as_u16(), 201);
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for (display, exclude) in [
         ("false", "false"),
         ("false", "true"),
@@ -40,11 +40,13 @@ async fn every_display_mode_has_its_shape() {
             ))
             .await;
         let body = serde_json::to_string_pretty(&reply.result()).unwrap();
-        shown.push_str(&format!(
+        shown.push(format!(
             "display_value={display} exclude_reference_link={exclude}\n{body}\n\n"
         ));
     }
-    let shown = shown.replace(&instance.sim.base_url(), "https://instance");
+    let shown = shown
+        .concat()
+        .replace(&instance.sim.base_url(), "https://instance");
     insta::assert_snapshot!(shown);
 }
 

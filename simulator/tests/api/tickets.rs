@@ -48,7 +48,7 @@ async fn an_incident_lives_from_new_to_closed_and_back() {
     assert_eq!(values(&row(), &["state", "hold_reason"]), ["3", "4"]);
     nina(AgentAction::Resume);
     assert_eq!(values(&row(), &["state", "hold_reason"]), ["2", ""]);
-    instance.sim.advance(Duration::from_secs(60));
+    instance.sim.advance(Duration::from_mins(1));
     nina(AgentAction::Resolve {
         code: None,
         notes: Some("Fixed".into()),

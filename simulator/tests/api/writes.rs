@@ -57,7 +57,7 @@ async fn display_values_can_be_written_as_such() {
             knobs
                 .user_time_zone
                 .insert("ticketbridge.integration".into(), "US/Pacific".into()),
-        )
+        );
     });
     let body = json!({"assigned_to": "Nina Agent", "category": "Hardware", "due_date": "2026-11-23 04:00:00"});
     let path = "/api/now/table/incident?sysparm_input_display_value=true&sysparm_exclude_reference_link=true";
@@ -95,7 +95,7 @@ async fn journals_append_and_read_back_only_as_display() {
         .as_str()
         .unwrap()
         .to_owned();
-    instance.sim.advance(std::time::Duration::from_secs(60));
+    instance.sim.advance(std::time::Duration::from_mins(1));
     let echo = instance
         .patch("incident", &id, json!({"work_notes": "second"}))
         .await

@@ -9,10 +9,10 @@ impl World {
             "sys_choice" => self.reload_choices(),
             "sys_db_object" | "sys_dictionary" => self.follow_schema(&change),
             "sys_user_grmember" | "sys_group_has_role" | "sys_user_role_contains" => {
-                self.derive_roles_later(act)
+                self.derive_roles_later(act);
             }
             "sys_user_has_role" if !change.fields.is_true("inherited") => {
-                self.derive_roles_later(act)
+                self.derive_roles_later(act);
             }
             _ => {}
         }
