@@ -22,8 +22,6 @@ pub(crate) enum Attention<'a> {
     NotVisible { table: &'a str, number: &'a str },
     /// The ticket was opened again after the request had ended (T9: a final state is never left).
     Reopened { state: &'a str },
-    /// The route's give-up age has passed.
-    GivenUp { days: u64 },
     /// A comment may be missing from the ticket, or be there without our seeing it.
     NoteUnsure,
     /// The ticket does not follow the request (T17).
@@ -46,7 +44,6 @@ impl Attention<'_> {
             Self::Doubles { .. } => "Several tickets:",
             Self::NotVisible { .. } => "Not visible:",
             Self::Reopened { .. } => "Reopened:",
-            Self::GivenUp { .. } => "Given up:",
             Self::NoteUnsure => "Comment unsure:",
             Self::NotUpdated(_) => "Ticket not updated:",
             Self::NotTold(_) => "Source not told:",
@@ -67,7 +64,6 @@ impl Attention<'_> {
             Self::Doubles { numbers } => format!("{numbers} carry the key of this request; the oldest is used, close the others."),
             Self::NotVisible { table, number } => format!("{number} in {table} was deleted, or access rules hide it from the bridge."),
             Self::Reopened { state } => format!("the ticket has state {state} again, but a request that has ended is never opened again."),
-            Self::GivenUp { days } => format!("the ticket is open for more than {days} days and is no longer looked at."),
             Self::NoteUnsure => "it is not known whether a comment reached the ticket, because its journal cannot be read; it is not sent again.".to_owned(),
             Self::NotUpdated(why) | Self::NotTold(why) | Self::NotRead(why) | Self::Parked(why) => (*why).to_owned(),
         }

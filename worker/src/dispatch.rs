@@ -48,12 +48,12 @@ async fn run(ctx: &Context, work: &Work) {
         }
     };
     crate::trace::ended(&work.job, &finished.outcome, started.elapsed());
-    let closing = verdict::conclude(ctx, work, finished, &run);
+    let closing = verdict::conclude(ctx, work, *finished, &run);
     close::close(ctx, closing).await;
 }
 
 enum Answer {
-    Ran(Finished),
+    Ran(Box<Finished>),
     Unknown(String),
 }
 
@@ -64,14 +64,14 @@ async fn answer(run: &Run<'_>) -> Answer {
     };
     let payload = match Payload::from_json(kind, &run.job.payload) {
         Ok(payload) => payload,
-        Err(error) => return Answer::Ran(*unreadable(&error)),
+        Err(error) => return Answer::Ran(unreadable(&error)),
     };
     if let Err(turned_away) = gate::enter(run).await {
-        return Answer::Ran(*turned_away);
+        return Answer::Ran(turned_away);
     }
     let handled = AssertUnwindSafe(jobs::run(run, payload)).catch_unwind();
     Answer::Ran(match handled.await {
-        Ok(finished) => finished,
+        Ok(finished) => Box::new(finished),
         Err(panic) => panicked(&*panic),
     })
 }
@@ -81,7 +81,7 @@ fn unreadable(error: &BadPayload) -> Box<Finished> {
     Outcome::retry("bad_payload", error.to_string()).into()
 }
 
-fn panicked(payload: &(dyn Any + Send)) -> Finished {
+fn panicked(payload: &(dyn Any + Send)) -> Box<Finished> {
     let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -89,8 +89,5 @@ fn panicked(payload: &(dyn Any + Send)) -> Finished {
         .unwrap_or_else(|| "without a message".to_owned());
     metrics::counter!(names::HANDLER_PANICS_TOTAL).increment(1);
     error!(panic = text, "a job panicked; this is a defect");
-    *Box::<Finished>::from(Outcome::retry(
-        "panic",
-        format!("the handler panicked: {text}"),
-    ))
+    Outcome::retry("panic", format!("the handler panicked: {text}")).into()
 }

@@ -10,50 +10,50 @@ use uuid::Uuid;
 
 /// Everything one run wants written.
 #[derive(Debug, Default)]
-pub struct Effects {
+pub(crate) struct Effects {
     /// Tickets and their requests, in this order.
-    pub subjects: Vec<Subject>,
+    pub(crate) subjects: Vec<Subject>,
     /// Notes that ServiceNow is known to hold.
-    pub notes_sent: Vec<Uuid>,
+    pub(crate) notes_sent: Vec<Uuid>,
     /// Jobs that follow.
-    pub jobs: Vec<NewJob>,
+    pub(crate) jobs: Vec<NewJob>,
     /// The cursor of a table, moved to where a run of reading ended.
-    pub cursor: Option<CursorMove>,
+    pub(crate) cursor: Option<CursorMove>,
     /// A cadence whose run has ended.
-    pub cadence_finished: Option<String>,
+    pub(crate) cadence_finished: Option<String>,
     /// What was learned of tables.
-    pub facts: Vec<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// People looked up.
-    pub people: Vec<FoundPerson>,
+    pub(crate) people: Vec<FoundPerson>,
     /// Entries of the audit trail that stand for no change of a request.
-    pub audit: Vec<Noted>,
+    pub(crate) audit: Vec<Noted>,
 }
 
 /// Changes of one ticket and its request, written together or not at all.
 #[derive(Debug, Default)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The ticket before and after. When it changed in between, the whole subject is stale.
-    pub ticket: Option<TicketChange>,
+    pub(crate) ticket: Option<TicketChange>,
     /// What the request should become.
-    pub wish: Option<Wish>,
+    pub(crate) wish: Option<Wish>,
     /// The request as the run read it. When it has moved on since then, the ticket is brought after it by a job of its own.
-    pub follow: Option<Request>,
+    pub(crate) follow: Option<Request>,
 }
 
 /// A ticket before and after.
 #[derive(Debug)]
-pub struct TicketChange {
+pub(crate) struct TicketChange {
     /// As it was read.
-    pub before: Ticket,
+    pub(crate) before: Ticket,
     /// As it shall be stored.
-    pub after: Ticket,
+    pub(crate) after: Ticket,
     /// What happens when it is no longer as it was read.
-    pub when_stale: WhenStale,
+    pub(crate) when_stale: WhenStale,
 }
 
 /// What happens to a subject whose ticket changed in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenStale {
+pub(crate) enum WhenStale {
     /// It is left out: whoever changed the ticket knew something newer.
     Skip,
     /// Nothing of the run is written; the job runs again and reads what is true now.
@@ -63,54 +63,66 @@ pub enum WhenStale {
 /// What a request should become. It is granted on the request as it is in the closing transaction, and only as far as its
 /// state may move: a final state is never left (T9).
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// The request.
-    pub request_id: Uuid,
+    pub(crate) request_id: Uuid,
     /// The state it should enter.
-    pub state: Option<RequestState>,
+    pub(crate) state: Option<RequestState>,
     /// Only from these states; empty means from any.
-    pub only_from: &'static [RequestState],
+    pub(crate) only_from: &'static [RequestState],
     /// Why it enters the state; written only with it.
-    pub reason: Option<String>,
-    /// `Some(None)` takes the flag away.
-    pub attention: Option<Option<String>>,
+    pub(crate) reason: Option<String>,
+    /// Whether a human should look.
+    pub(crate) flag: Flag,
     /// On whose behalf.
-    pub actor: Actor,
+    pub(crate) actor: Actor,
     /// The word in the audit trail.
-    pub action: &'static str,
+    pub(crate) action: &'static str,
+}
+
+/// What becomes of the flag that calls a human.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Flag {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is set, with this text.
+    Raise(String),
+    /// It is taken away.
+    Lower,
 }
 
 /// A cursor before and after; it moves by compare-and-set.
 #[derive(Debug)]
-pub struct CursorMove {
+pub(crate) struct CursorMove {
     /// As it was read; `None` when there was none.
-    pub before: Option<Cursor>,
+    pub(crate) before: Option<Cursor>,
     /// Where it goes.
-    pub after: Cursor,
+    pub(crate) after: Cursor,
 }
 
 /// An entry of the audit trail.
 #[derive(Debug, Clone)]
-pub struct Noted {
+pub(crate) struct Noted {
     /// On whose behalf.
-    pub actor: Actor,
+    pub(crate) actor: Actor,
     /// What happened, in a dotted word.
-    pub action: &'static str,
+    pub(crate) action: &'static str,
     /// `request`, `connection`, …
-    pub subject_kind: &'static str,
+    pub(crate) subject_kind: &'static str,
     /// Its id or name.
-    pub subject_id: String,
+    pub(crate) subject_id: String,
     /// The value before.
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The value after.
-    pub to: Option<String>,
+    pub(crate) to: Option<String>,
     /// Why, in words.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// What was learned of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// Whether it keeps the `sys_id` we choose (wire contract 12.1).
     HonoursSysId {
         /// Name of the connection.
@@ -131,15 +143,15 @@ pub enum Fact {
 
 /// A person of the directory, to be remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundPerson {
+pub(crate) struct FoundPerson {
     /// Name of the connection.
-    pub connection: String,
+    pub(crate) connection: String,
     /// What was looked up.
-    pub key: String,
+    pub(crate) key: String,
     /// sys_id of the `sys_user`.
-    pub sys_id: String,
+    pub(crate) sys_id: String,
     /// Display name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Wish {
@@ -153,7 +165,7 @@ impl Wish {
             state: None,
             only_from: &[],
             reason: None,
-            attention: None,
+            flag: Flag::Keep,
             actor: Actor::System("worker"),
             action,
         }
@@ -167,8 +179,16 @@ impl Wish {
     }
 
     /// Flag for a human.
-    pub(crate) fn flag(mut self, attention: impl Into<String>) -> Self {
-        self.attention = Some(Some(attention.into()));
+    pub(crate) fn raise(mut self, attention: impl Into<String>) -> Self {
+        self.flag = Flag::Raise(attention.into());
+        self
+    }
+
+    /// With the flag taken away when `settled`.
+    pub(crate) fn lower_if(mut self, settled: bool) -> Self {
+        if settled {
+            self.flag = Flag::Lower;
+        }
         self
     }
 
@@ -179,20 +199,22 @@ impl Wish {
                 && (self.only_from.is_empty() || self.only_from.contains(&current.state))
         };
         let state = self.state.filter(allowed);
+        let attention = match &self.flag {
+            Flag::Keep => None,
+            Flag::Raise(text) => Some(Some(text.clone())),
+            Flag::Lower => Some(None),
+        };
         Change {
             state,
             reason: state.map(|_| self.reason.clone()),
-            attention: self
-                .attention
-                .clone()
-                .filter(|wanted| *wanted != current.attention),
+            attention,
             ..Change::default()
         }
     }
 
     /// Whether it asks for anything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.state.is_none() && self.attention.is_none()
+        self.state.is_none() && self.flag == Flag::Keep
     }
 }
 

@@ -8,9 +8,10 @@ use shared::store::StoreError;
 use crate::effects::Effects;
 
 /// What becomes of a job after a run. Whoever sees an error chooses the word; nobody further up guesses from its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Outcome {
     /// The job has ended well.
+    #[default]
     Done,
     /// Another attempt may succeed. Uses up an attempt; `shared::retry` decides when, or that it was the last one.
     Retry {
@@ -52,7 +53,7 @@ pub enum Outcome {
 
 /// How far a fault of the configuration reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Every call of the connection fails: credentials, base URL.
     Connection,
     /// Only calls about this table fail: missing, or no access.
@@ -71,21 +72,15 @@ impl Scope {
 
 /// The end of a run: the word, and what is written with it.
 #[derive(Debug, Default)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The word.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What is written in the same transaction, whatever the word.
-    pub effects: Effects,
+    pub(crate) effects: Effects,
 }
 
 /// What a handler returns: `Err` ends the run early, it is no failure of the machinery. Boxed, because it travels through `?`.
 pub(crate) type Ran<T = Finished> = Result<T, Box<Finished>>;
-
-impl Default for Outcome {
-    fn default() -> Self {
-        Self::Done
-    }
-}
 
 impl Finished {
     /// Ended well, with these effects.

@@ -40,12 +40,8 @@ pub(super) async fn close(ctx: &Context, closing: Closing) {
             Ok(Written::All(followers)) => return ring(ctx, &followers).await,
             Ok(Written::LeaseLost) => return lost(&closing),
             Ok(Written::Stale) => {
-                closing = Arc::new(instead(
-                    ctx,
-                    &closing,
-                    "stale",
-                    "the ticket changed meanwhile",
-                ))
+                let why = "the ticket changed meanwhile";
+                closing = Arc::new(instead(ctx, &closing, "stale", why));
             }
             Err(error) if error.is_transient() => {
                 warn!(%error, job = %closing.job.id, "the end of a run waits for the database");

@@ -22,13 +22,13 @@ pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effe
             )),
         ),
         Ok(JobKind::UpdateServicenowStatus) => {
-            Wish::of(request_id, "ticket.not_updated").flag(Attention::NotUpdated(reason))
+            Wish::of(request_id, "ticket.not_updated").raise(Attention::NotUpdated(reason))
         }
         Ok(JobKind::DeliverCallback) => {
-            Wish::of(request_id, Wish::CALLBACK_DEAD).flag(Attention::NotTold(reason))
+            Wish::of(request_id, Wish::CALLBACK_DEAD).raise(Attention::NotTold(reason))
         }
         Ok(JobKind::GetTicketStatus) => {
-            Wish::of(request_id, "ticket.not_read").flag(Attention::NotRead(reason))
+            Wish::of(request_id, "ticket.not_read").raise(Attention::NotRead(reason))
         }
         Err(_) => return,
     };
@@ -41,7 +41,7 @@ pub(super) fn parked(job: &Claimed, reason: &str, effects: &mut Effects) {
     if let Some(request_id) = job.request_id {
         push(
             effects,
-            Wish::of(request_id, "job.parked").flag(Attention::Parked(reason)),
+            Wish::of(request_id, "job.parked").raise(Attention::Parked(reason)),
         );
     }
 }

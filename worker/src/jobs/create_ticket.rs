@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::case::Case;
 use super::mirror;
 use crate::attention::Attention;
-use crate::effects::{Effects, Subject, Wish};
+use crate::effects::{Effects, Flag, Subject, Wish};
 use crate::outcome::{Finished, Outcome, Ran};
 use crate::run::Run;
 
@@ -114,9 +114,10 @@ fn link(
     let after = mirror::observe(known, row, run.now());
     let mut wish = mirror::first_state(case.route, &case.request, &after, row);
     if let Some(attention) = attention {
-        wish = wish.flag(attention);
-    } else if Attention::Parked("").wrote(case.request.attention.as_deref()) {
-        wish.attention = wish.attention.or(Some(None));
+        wish = wish.raise(attention);
+    } else if wish.flag == Flag::Keep {
+        let parked = Attention::Parked("").wrote(case.request.attention.as_deref());
+        wish = wish.lower_if(parked);
     }
     let mut effects = Effects::of(Subject {
         follow: Some(case.request.clone()),

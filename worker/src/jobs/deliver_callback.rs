@@ -66,10 +66,7 @@ fn heard(request: &Request) -> Effects {
     if !Attention::NotTold("").wrote(request.attention.as_deref()) {
         return Effects::default();
     }
-    let wish = Wish {
-        attention: Some(None),
-        ..Wish::of(request.id, "callback.delivered")
-    };
+    let wish = Wish::of(request.id, "callback.delivered").lower_if(true);
     Effects::of(Subject {
         wish: Some(wish),
         ..Subject::default()

@@ -111,7 +111,7 @@ pub(crate) fn first_state(route: &Route, request: &Request, ticket: &Ticket, row
                 field,
                 value: &value,
             };
-            wish.enter(RequestState::Open, None).flag(unmapped)
+            wish.enter(RequestState::Open, None).raise(unmapped)
         }
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn next_state(
                 field,
                 value: &value,
             };
-            return Some(wish.flag(unmapped));
+            return Some(wish.raise(unmapped));
         }
     };
     if request.state.is_final() {
@@ -144,35 +144,29 @@ pub(crate) fn next_state(
         let reopened = Attention::Reopened {
             state: after.state.as_deref().unwrap_or_default(),
         };
-        return (was_final && !state.is_final()).then(|| wish.flag(reopened));
+        return (was_final && !state.is_final()).then(|| wish.raise(reopened));
     }
-    let wish = Wish {
-        attention: understood(request),
-        ..wish
-    };
+    let wish = wish.lower_if(is_understood(request));
     Some(wish.enter(state, reason(state, after)))
 }
 
 /// An unmapped value, or a record that was out of sight, is flagged no longer once the ticket reads again.
-pub(crate) fn understood(request: &Request) -> Option<Option<String>> {
+pub(crate) fn is_understood(request: &Request) -> bool {
     let unmapped = Attention::Unmapped {
         route: "",
         field: "",
         value: "",
     };
-    let was_unmapped = unmapped.wrote(request.attention.as_deref());
-    was_unmapped
-        .then_some(None)
-        .or_else(|| visible_again(request))
+    unmapped.wrote(request.attention.as_deref()) || is_visible_again(request)
 }
 
 /// A record that was out of sight is flagged no longer once it is seen.
-pub(crate) fn visible_again(request: &Request) -> Option<Option<String>> {
+pub(crate) fn is_visible_again(request: &Request) -> bool {
     let hidden = Attention::NotVisible {
         table: "",
         number: "",
     };
-    hidden.wrote(request.attention.as_deref()).then_some(None)
+    hidden.wrote(request.attention.as_deref())
 }
 
 /// Why a ticket is closed, in the words of whoever closed it.

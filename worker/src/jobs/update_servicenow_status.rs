@@ -110,7 +110,7 @@ fn overtaken(case: &Case<'_>, now: &Ticket) -> Option<Wish> {
         owner: &owner,
         other: &other,
     };
-    ended.then(|| Wish::of(case.request.id, "ticket.conflict").flag(conflict))
+    ended.then(|| Wish::of(case.request.id, "ticket.conflict").raise(conflict))
 }
 
 /// The version is on record where the source decides: polling watches such a ticket until it shows the end.
@@ -131,10 +131,7 @@ fn no_longer_parked(case: &Case<'_>) -> Option<Wish> {
     let gone = [Attention::Parked(""), Attention::NotUpdated("")]
         .iter()
         .any(|it| it.wrote(flag));
-    gone.then(|| Wish {
-        attention: Some(None),
-        ..Wish::of(case.request.id, "ticket.updated")
-    })
+    gone.then(|| Wish::of(case.request.id, "ticket.updated").lower_if(true))
 }
 
 /// The start of effects that only mark notes.

@@ -10,14 +10,11 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// How long to wait; `None` when it cannot be read.
 pub(super) fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
-    let wait = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = DateTime::parse_from_rfc2822(value)
-                .ok()?
-                .with_timezone(&Utc);
-            (date - now).to_std().unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = value.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+        (date - now).to_std().unwrap_or_default()
     };
     Some(wait.min(LONGEST))
 }

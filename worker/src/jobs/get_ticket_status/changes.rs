@@ -33,27 +33,22 @@ pub(super) async fn run(
     let name = name(connection, table);
     let cursor = cursors::get(run.ctx.store.conn(), &name).await?;
     let mut effects = Effects::default();
-    let (place, offset, newest) = match &after {
-        Some(page) => (resumed(page), page.offset, page.newest.clone()),
-        None => {
-            let Some(start) = start(run, &seat, cursor.as_ref()).await? else {
-                return Ok(Finished::done(ended(name)));
-            };
-            effects.facts.extend(zone::check(run, &seat).await?);
-            (
-                start.back_by(seat.connection.settings.overlap()),
-                0,
-                start.updated_on,
-            )
-        }
+    let from = if let Some(page) = after {
+        page
+    } else {
+        let Some(start) = start(run, &seat, cursor.as_ref()).await? else {
+            return Ok(Finished::done(ended(name)));
+        };
+        effects.facts.extend(zone::check(run, &seat).await?);
+        start
     };
-    let request = request(run, &seat, place.clone(), offset).map_err(|error| unaskable(&error))?;
+    let request = request(run, &seat, &from).map_err(|error| unaskable(&error))?;
     let page = run
         .read(read_page(&seat.table, &request))
         .await
         .map_err(|error| seat.judge(run, &error))?;
     rows::apply(run, &seat, &page.value.rows, &mut effects).await?;
-    let end = page_end(&place, &page.value, newest);
+    let end = page_end(from, &page.value);
     if page.value.more {
         effects.jobs.push(next_page(run, connection, table, end));
     } else {
@@ -68,48 +63,56 @@ fn name(connection: &str, table: &str) -> String {
     format!("changes:{connection}:{table}")
 }
 
-/// Where a run begins, before the overlap; `None` when there is nothing to look for.
-async fn start(run: &Run<'_>, seat: &Seat<'_>, cursor: Option<&Cursor>) -> Ran<Option<Place>> {
-    if let Some(cursor) = cursor {
-        return Ok(Some(Place::from_second(&cursor.updated_on)));
-    }
-    let conn = run.ctx.store.conn();
-    let oldest =
-        tickets::open_page(conn, &seat.connection.name, seat.table.name(), None, 1).await?;
-    let since = |created: DateTime<Utc>| Place::from_second(format_time(created - FIRST_REACH));
-    Ok(oldest.first().map(|(_, request)| since(request.created_at)))
+/// Where a run begins; `None` when there is nothing to look for.
+async fn start(run: &Run<'_>, seat: &Seat<'_>, cursor: Option<&Cursor>) -> Ran<Option<PageEnd>> {
+    let newest = match cursor {
+        Some(cursor) => cursor.updated_on.clone(),
+        None => match oldest_open(run, seat).await? {
+            Some(created) => format_time(created - FIRST_REACH),
+            None => return Ok(None),
+        },
+    };
+    let overlap = seat.connection.settings.overlap();
+    let place = Place::from_second(newest.clone()).back_by(overlap);
+    Ok(Some(PageEnd {
+        updated_on: place.updated_on,
+        sys_id: place.sys_id,
+        offset: 0,
+        newest,
+    }))
 }
 
-fn resumed(page: &PageEnd) -> Place {
-    Place {
-        updated_on: page.updated_on.clone(),
-        sys_id: page.sys_id.clone(),
-    }
+async fn oldest_open(run: &Run<'_>, seat: &Seat<'_>) -> Ran<Option<DateTime<Utc>>> {
+    let (connection, table) = (seat.connection.name.as_str(), seat.table.name());
+    let open = tickets::open_page(run.ctx.store.conn(), connection, table, None, 1).await?;
+    Ok(open.first().map(|(_, request)| request.created_at))
 }
 
 /// Only our own tickets, which also is the control that shows a dropped condition.
-fn request(
-    run: &Run<'_>,
-    seat: &Seat<'_>,
-    place: Place,
-    offset: u64,
-) -> Result<ChangesRequest, QueryError> {
+fn request(run: &Run<'_>, seat: &Seat<'_>, from: &PageEnd) -> Result<ChangesRequest, QueryError> {
     let ours = Query::new().eq("correlation_display", &run.ctx.settings.bridge_name)?;
+    let place = Place {
+        updated_on: from.updated_on.clone(),
+        sys_id: from.sys_id.clone(),
+    };
     Ok(ChangesRequest {
         fields: mirror::COLUMNS.map(str::to_owned).to_vec(),
         limit: seat.connection.settings.page_size.clamp(1, MOST),
-        offset,
+        offset: from.offset,
         ..ChangesRequest::new(ours, place)
     })
 }
 
-fn page_end(place: &Place, page: &PageVerdict, newest: String) -> PageEnd {
-    let last = page.next.as_ref().unwrap_or(place);
-    PageEnd {
-        updated_on: last.updated_on.clone(),
-        sys_id: last.sys_id.clone(),
-        offset: page.next_offset,
-        newest: newest.max(last.updated_on.clone()),
+fn page_end(from: PageEnd, page: &PageVerdict) -> PageEnd {
+    let offset = page.next_offset;
+    match &page.next {
+        None => PageEnd { offset, ..from },
+        Some(last) => PageEnd {
+            updated_on: last.updated_on.clone(),
+            sys_id: last.sys_id.clone(),
+            offset,
+            newest: from.newest.max(last.updated_on.clone()),
+        },
     }
 }
 
@@ -124,7 +127,8 @@ fn next_page(run: &Run<'_>, connection: &str, table: &str, end: PageEnd) -> NewJ
         request_id: None,
         priority: 2,
         due_at: run.now(),
-        dedup_key: Some(format!("changes:{connection}:{table}:pages")),
+        // The key of the cadence: until the run has ended no other one begins.
+        dedup_key: Some(name(connection, table)),
         traceparent: run.job.traceparent.clone(),
     }
 }

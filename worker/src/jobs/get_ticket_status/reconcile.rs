@@ -1,9 +1,8 @@
 //! Open tickets of a table by id, whether or not they changed: what polling cannot see (deleted and hidden records, changes that
-//! leave no stamp), and tickets that are too old to be looked at.
+//! leave no stamp).
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
 use servicenow_client::{ListRequest, Query, QueryError, Record};
 use shared::job::{NewJob, Payload, StatusRead};
 use shared::request::Request;
@@ -30,12 +29,8 @@ pub(super) async fn run(run: &Run<'_>, connection: &str, table: &str, after: Opt
     let conn = run.ctx.store.conn();
     let open = tickets::open_page(conn, connection, table, after, u64::from(PAGE)).await?;
     let mut effects = Effects::default();
-    let (old, watched): (Vec<_>, Vec<_>) = open.iter().partition(|(_, it)| is_old(run, it));
-    for (ticket, request) in old {
-        give_up(run, ticket, request, &mut effects);
-    }
-    if !watched.is_empty() {
-        read(run, &seat, &watched, &mut effects).await?;
+    if !open.is_empty() {
+        read(run, &seat, &open, &mut effects).await?;
     }
     match open.last() {
         Some((last, _)) if open.len() >= PAGE as usize => {
@@ -43,7 +38,7 @@ pub(super) async fn run(run: &Run<'_>, connection: &str, table: &str, after: Opt
                 .jobs
                 .push(next_page(run, connection, table, last.request_id));
         }
-        _ => effects.cadence_finished = Some(format!("reconcile:{connection}:{table}")),
+        _ => effects.cadence_finished = Some(name(connection, table)),
     }
     Ok(Finished::done(effects))
 }
@@ -51,10 +46,10 @@ pub(super) async fn run(run: &Run<'_>, connection: &str, table: &str, after: Opt
 async fn read(
     run: &Run<'_>,
     seat: &Seat<'_>,
-    watched: &[&(Ticket, Request)],
+    open: &[(Ticket, Request)],
     effects: &mut Effects,
 ) -> Ran<()> {
-    let ids: Vec<&str> = watched
+    let ids: Vec<&str> = open
         .iter()
         .filter_map(|(it, _)| it.sys_id.as_deref())
         .collect();
@@ -69,7 +64,7 @@ async fn read(
         return Err(nothing_visible(seat, ids.len()).into());
     }
     let seen: HashSet<&str> = found.iter().filter_map(Record::sys_id).collect();
-    for (ticket, request) in watched {
+    for (ticket, request) in open {
         if ticket
             .sys_id
             .as_deref()
@@ -100,27 +95,12 @@ pub(super) fn hidden(ticket: &Ticket, request: &Request) -> Wish {
         table: ticket.kind.table(),
         number,
     };
-    Wish::of(request.id, "ticket.not_visible").flag(hidden)
+    Wish::of(request.id, "ticket.not_visible").raise(hidden)
 }
 
-fn is_old(run: &Run<'_>, request: &Request) -> bool {
-    let Some(route) = run.ctx.routes.by_name(&request.route) else {
-        return false;
-    };
-    let age = TimeDelta::from_std(route.give_up_after).unwrap_or(TimeDelta::MAX);
-    run.now() - request.created_at > age
-}
-
-fn give_up(run: &Run<'_>, ticket: &Ticket, request: &Request, effects: &mut Effects) {
-    let days = (run.now() - request.created_at).num_days().unsigned_abs();
-    let after = Ticket {
-        given_up_at: Some(run.now()),
-        ..ticket.clone()
-    };
-    let wish = Wish::of(request.id, "ticket.given_up").flag(Attention::GivenUp { days });
-    effects
-        .subjects
-        .push(rows::subject(ticket, after, Some(wish)));
+/// The name of the cadence.
+fn name(connection: &str, table: &str) -> String {
+    format!("reconcile:{connection}:{table}")
 }
 
 fn next_page(run: &Run<'_>, connection: &str, table: &str, after: Uuid) -> NewJob {
@@ -134,26 +114,26 @@ fn next_page(run: &Run<'_>, connection: &str, table: &str, after: Uuid) -> NewJo
         request_id: None,
         priority: 4,
         due_at: run.now(),
-        dedup_key: Some(format!("reconcile:{connection}:{table}:pages")),
+        // The key of the cadence: until the run has ended no other one begins.
+        dedup_key: Some(name(connection, table)),
         traceparent: run.job.traceparent.clone(),
     }
 }
 
 fn dropped_condition(seat: &Seat<'_>) -> Outcome {
-    park(seat, "untrustworthy", "brought rows that were not asked for: the instance dropped the condition on sys_id; give the account query access to that column".to_owned())
+    let what = "brought rows that were not asked for: the instance dropped the condition on sys_id; give the account query access to \
+                that column";
+    park(seat, "untrustworthy", what)
 }
 
 fn nothing_visible(seat: &Seat<'_>, open: usize) -> Outcome {
-    park(
-        seat,
-        "nothing_visible",
-        format!(
-            "shows none of {open} open tickets: the account has lost read access to the table, or to its rows"
-        ),
-    )
+    let what = format!(
+        "shows none of {open} open tickets: the account has lost read access to the table, or to its rows"
+    );
+    park(seat, "nothing_visible", &what)
 }
 
-fn park(seat: &Seat<'_>, class: &'static str, what: String) -> Outcome {
+fn park(seat: &Seat<'_>, class: &'static str, what: &str) -> Outcome {
     let table = seat.table.name();
     Outcome::Park {
         scope: Some(Scope::Table(table.to_owned())),

@@ -98,11 +98,7 @@ fn owned_by_source(run: &Run<'_>, it: &Other<'_>, effects: &mut Effects) -> Opti
     }
     let said = match mirror::mapped(it.route, it.after) {
         Mapped::To(state) if state == it.request.state => {
-            let flag = mirror::understood(it.request)?;
-            return Some(Wish {
-                attention: Some(flag),
-                ..wish
-            });
+            return Some(wish.lower_if(mirror::is_understood(it.request)));
         }
         Mapped::To(state) => state.to_string(),
         Mapped::Unmapped { field, value } => format!("{field} {value}"),
@@ -116,7 +112,7 @@ fn owned_by_source(run: &Run<'_>, it: &Other<'_>, effects: &mut Effects) -> Opti
     if it.request.attention.as_deref() != Some(&flag) {
         effects.jobs.push(run.follow(it.request.id));
     }
-    Some(wish.flag(flag))
+    Some(wish.raise(flag))
 }
 
 fn conflict(it: &Other<'_>, said: &str) -> Noted {
@@ -149,11 +145,8 @@ fn settle(route: &Route, request: &Request, ticket: Ticket) -> Ticket {
 /// A row that tells nothing new may still end the looking, or a worry.
 fn unchanged(route: &Route, ticket: &Ticket, request: &Request) -> Option<Subject> {
     let after = settle(route, request, ticket.clone());
-    let wish = mirror::visible_again(request).map(|flag| Wish {
-        attention: Some(flag),
-        ..Wish::of(request.id, "ticket.visible")
-    });
-    (wish.is_some() || after != *ticket).then(|| subject(ticket, after, wish))
+    let wish = Wish::of(request.id, "ticket.visible").lower_if(mirror::is_visible_again(request));
+    (!wish.is_empty() || after != *ticket).then(|| subject(ticket, after, Some(wish)))
 }
 
 pub(super) fn subject(before: &Ticket, after: Ticket, wish: Option<Wish>) -> Subject {

@@ -46,7 +46,8 @@ pub(super) async fn write(run: &Run<'_>, case: &Case<'_>) -> Ran<Effects> {
         }
         sent.push(note.id);
     }
-    let wish = unsure.then(|| Wish::of(case.request.id, "note.unsure").flag(Attention::NoteUnsure));
+    let wish =
+        unsure.then(|| Wish::of(case.request.id, "note.unsure").raise(Attention::NoteUnsure));
     Ok(notes_only(sent, wish))
 }
 
