@@ -1,6 +1,7 @@
 //! Takes a request in: request, planned ticket, job, audit entry and event in one transaction.
 
 use chrono::{DateTime, Utc};
+use metrics::counter;
 use shared::job::{ForRequest, NewJob, Payload};
 use shared::request::{Asked, Request};
 use shared::route::Route;
@@ -8,6 +9,7 @@ use shared::store::idempotency::{self, Remembered};
 use shared::store::requests::{self, Inserted, NewRequest};
 use shared::store::tickets::{self, NewTicket};
 use shared::store::{StoreError, Tx};
+use shared::telemetry::names;
 use shared::ticket::{TicketKind, chosen_sys_id};
 use uuid::Uuid;
 
@@ -19,13 +21,30 @@ use super::problem_kind::Kind;
 use super::transaction::{Deed, Unfinished, Work};
 use crate::Scheduler;
 
+/// A request that is stored now.
+pub(crate) struct Taken {
+    pub(crate) request: Request,
+    /// Whether this call has stored it, and not an equal one before.
+    pub(crate) is_new: bool,
+}
+
+/// Counts what became of a call, or of an item of a batch.
+pub(crate) fn count(source: &str, result: &Result<Taken, Problem>) {
+    let result = match result {
+        Ok(taken) if taken.is_new => "accepted",
+        Ok(_) => "repeated",
+        Err(_) => "refused",
+    };
+    counter!(names::REQUESTS_TOTAL, "source" => source.to_owned(), "result" => result).increment(1);
+}
+
 /// Takes a request in, or finds what an equal call has taken in before.
 pub(crate) async fn accept(
     scheduler: &Scheduler,
     source: &str,
     asked: &Asked,
     key: Option<&IdempotencyKey>,
-) -> Result<Request, Problem> {
+) -> Result<Taken, Problem> {
     // A repeated call is answered before anything is checked again: routes, switches and the clock may have moved on,
     // what was promised has not.
     let before =
@@ -58,10 +77,10 @@ enum Call<'a> {
 }
 
 impl Deed for Accept<'_> {
-    type Done = Request;
+    type Done = Taken;
 
-    async fn run(&self, scheduler: &Scheduler, work: &mut Work) -> Result<Request, Unfinished> {
-        let request = match &self.call {
+    async fn run(&self, scheduler: &Scheduler, work: &mut Work) -> Result<Taken, Unfinished> {
+        let taken = match &self.call {
             Call::New(route) => take_in(scheduler, work, self.source, self.asked, route).await?,
             Call::Repeated(request) => {
                 let original = asked_originally(&work.tx, request.id).await?;
@@ -69,9 +88,9 @@ impl Deed for Accept<'_> {
             }
         };
         if let Some(key) = self.key {
-            remember(scheduler, &work.tx, self, key, &request).await?;
+            remember(scheduler, &work.tx, self, key, &taken.request).await?;
         }
-        Ok(request)
+        Ok(taken)
     }
 }
 
@@ -82,7 +101,7 @@ pub(crate) async fn take_in(
     source: &str,
     asked: &Asked,
     route: &Route,
-) -> Result<Request, Unfinished> {
+) -> Result<Taken, Unfinished> {
     let now = scheduler.now();
     let settings = scheduler.settings.sources.get(source);
     let has_callback =
@@ -103,7 +122,10 @@ pub(crate) async fn take_in(
     tickets::insert(&work.tx, &planned_ticket(scheduler, route, &request), now).await?;
     work.insert_job(scheduler, &create_job(route, &request, now), now)
         .await?;
-    Ok(request)
+    Ok(Taken {
+        request,
+        is_new: true,
+    })
 }
 
 fn planned_ticket(scheduler: &Scheduler, route: &Route, request: &Request) -> NewTicket {
@@ -145,10 +167,13 @@ async fn asked_originally(tx: &Tx, id: Uuid) -> Result<Asked, StoreError> {
     })
 }
 
-fn same_or_conflict(request: Request, original: &Asked, asked: &Asked) -> Result<Request, Problem> {
+fn same_or_conflict(request: Request, original: &Asked, asked: &Asked) -> Result<Taken, Problem> {
     let differences = differences(original, asked);
     if differences.is_empty() {
-        return Ok(request);
+        return Ok(Taken {
+            request,
+            is_new: false,
+        });
     }
     let detail = format!(
         "`{}` was taken in before, as request {}, with another body; nothing was changed. Send a new external_id for a \

@@ -1,10 +1,10 @@
 //! Takes many requests in, a chunk in each transaction.
 
-use shared::request::{Asked, Request};
+use shared::request::Asked;
 use shared::route::Route;
 use shared::store::requests;
 
-use super::accept::{accept, take_in};
+use super::accept::{Taken, accept, take_in};
 use super::admission::Admission;
 use super::problem::Problem;
 use super::problem_kind::Kind;
@@ -26,9 +26,9 @@ pub(crate) async fn accept_batch(
     scheduler: &Scheduler,
     source: &str,
     items: Vec<Result<Asked, Problem>>,
-) -> Result<Vec<Result<Request, Problem>>, Problem> {
+) -> Result<Vec<Result<Taken, Problem>>, Problem> {
     let admission = Admission::read(scheduler, source).await?;
-    let mut answers: Vec<Option<Result<Request, Problem>>> = items.iter().map(|_| None).collect();
+    let mut answers: Vec<Option<Result<Taken, Problem>>> = items.iter().map(|_| None).collect();
     let mut admitted = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         match item {
@@ -63,7 +63,7 @@ async fn repeated(
     source: &str,
     asked: &Asked,
     refused: Problem,
-) -> Result<Request, Problem> {
+) -> Result<Taken, Problem> {
     match requests::by_natural_key(scheduler.store.conn(), source, &asked.external_id).await? {
         Some(_) => accept(scheduler, source, asked, None).await,
         None => Err(refused),
@@ -77,7 +77,7 @@ struct TakeIn<'a> {
 }
 
 impl Deed for TakeIn<'_> {
-    type Done = Vec<Result<Request, Problem>>;
+    type Done = Vec<Result<Taken, Problem>>;
 
     async fn run(&self, scheduler: &Scheduler, work: &mut Work) -> Result<Self::Done, Unfinished> {
         let mut answers = Vec::with_capacity(self.items.len());
@@ -100,7 +100,7 @@ async fn take_in_chunk(
     scheduler: &Scheduler,
     source: &str,
     items: &[Admitted<'_>],
-) -> Vec<Result<Request, Problem>> {
+) -> Vec<Result<Taken, Problem>> {
     match scheduler.carry_out(&TakeIn { source, items }).await {
         Ok(answers) => answers,
         Err(problem) if problem.kind == Kind::DatabaseUnavailable => {
@@ -117,8 +117,8 @@ async fn take_in_chunk(
 }
 
 /// A batch of which nothing could be stored because the database is gone is refused as a whole: the caller sends it again.
-fn whole(answers: Vec<Result<Request, Problem>>) -> Result<Vec<Result<Request, Problem>>, Problem> {
-    let gone = |answer: &Result<Request, Problem>| {
+fn whole(answers: Vec<Result<Taken, Problem>>) -> Result<Vec<Result<Taken, Problem>>, Problem> {
+    let gone = |answer: &Result<Taken, Problem>| {
         answer
             .as_ref()
             .err()

@@ -1,6 +1,7 @@
 //! Applies what a source says about a request: its state, its ticket's journal, the jobs that carry it over.
 
 use axum::http::HeaderMap;
+use chrono::TimeDelta;
 use serde_json::Value;
 use shared::job::{ForRequest, JobKind, NewJob, Payload};
 use shared::request::{Request, RequestState};
@@ -207,10 +208,10 @@ impl Wanted<'_> {
             .comment
             .clone()
             .map(|comment| (comment, self.change.visible));
+        let mut created_at = scheduler.now();
         let mut noted = false;
         for (text, visible) in told.into_iter().chain(comment) {
-            let now = scheduler.now();
-            let id = new_id(now);
+            let id = new_id(created_at);
             let note = Note {
                 id,
                 request_id: request.id,
@@ -220,9 +221,11 @@ impl Wanted<'_> {
                 marker: format!("[{} {}]", scheduler.settings.bridge_name, id.simple()),
                 first_sent_at: None,
                 sent_at: None,
-                created_at: now,
+                created_at,
             };
             notes::insert(&work.tx, &note).await?;
+            // Notes are written in the order of this time; ids of one millisecond are random.
+            created_at += TimeDelta::microseconds(1);
             noted = true;
         }
         Ok(noted)

@@ -10,6 +10,7 @@ use shared::request::{Asked, RequestState};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::accept::{Taken, count};
 use super::accept_batch::accept_batch;
 use super::auth::Caller;
 use super::documented_problems::OfBatch;
@@ -91,7 +92,10 @@ pub(crate) async fn create_batch(
     let items: Vec<BatchItem> = done
         .into_iter()
         .enumerate()
-        .map(|(index, result)| item(&scheduler, index, result))
+        .map(|(index, result)| {
+            count(&caller.source, &result);
+            item(&scheduler, index, result)
+        })
         .collect();
     let accepted = items.iter().filter(|item| item.problem.is_none()).count();
     Ok(Json(BatchResult {
@@ -127,13 +131,9 @@ fn read_item(caller: &Caller, index: usize, item: &Value) -> Result<Asked, Probl
     Ok(new.into_asked())
 }
 
-fn item(
-    scheduler: &Scheduler,
-    index: usize,
-    result: Result<shared::request::Request, Problem>,
-) -> BatchItem {
+fn item(scheduler: &Scheduler, index: usize, result: Result<Taken, Problem>) -> BatchItem {
     match result {
-        Ok(request) => BatchItem {
+        Ok(Taken { request, .. }) => BatchItem {
             index,
             status: 202,
             id: Some(request.id),

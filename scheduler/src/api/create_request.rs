@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use serde_json::json;
 use shared::store::tickets;
 
-use super::accept::accept;
+use super::accept::{Taken, accept, count};
 use super::auth::Caller;
 use super::documented_problems::OfCreating;
 use super::etag::etag;
@@ -48,21 +48,28 @@ pub(crate) async fn create_request(
     request: Request<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     Params::of(request.uri().query()).finish()?;
+    let taken = take(&scheduler, &caller, request).await;
+    count(&caller.source, &taken);
+    let request = taken?.request;
+    let ticket = tickets::of_request(scheduler.store.conn(), request.id).await?;
+    let headers = [
+        (LOCATION, scheduler.location(request.id)),
+        (ETAG, etag(request.version)),
+    ];
+    let view = RequestView::of(request, ticket);
+    Ok((StatusCode::ACCEPTED, headers, Json(view)))
+}
+
+async fn take(
+    scheduler: &Scheduler,
+    caller: &Caller,
+    request: Request<Body>,
+) -> Result<Taken, Problem> {
     let headers = request.headers().clone();
     let body = read_json(request, scheduler.settings.server.body_limit_bytes).await?;
     let new = NewRequest::read(&body, "").map_err(Problem::of_fields)?;
     caller.check_source(new.source.as_deref())?;
     let asked = new.into_asked();
     let key = IdempotencyKey::read(&headers, "create", &json!(asked))?;
-    let taken = accept(&scheduler, &caller.source, &asked, key.as_ref()).await?;
-    let ticket = tickets::of_request(scheduler.store.conn(), taken.id).await?;
-    let headers = [
-        (LOCATION, scheduler.location(taken.id)),
-        (ETAG, etag(taken.version)),
-    ];
-    Ok((
-        StatusCode::ACCEPTED,
-        headers,
-        Json(RequestView::of(taken, ticket)),
-    ))
+    accept(scheduler, &caller.source, &asked, key.as_ref()).await
 }

@@ -132,7 +132,7 @@ impl<'a> Fields<'a> {
         };
         match DateTime::parse_from_rfc3339(text) {
             Ok(time) => Some(time.to_utc().trunc_subsecs(6)),
-            Err(error) => self.wrong(name, format!("`{}` is no time: {error}", shown(text)), fix),
+            Err(_) => self.wrong(name, format!("`{}` is no RFC 3339 time", shown(text)), fix),
         }
     }
 

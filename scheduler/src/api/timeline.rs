@@ -49,12 +49,24 @@ fn sentence(row: &AuditRow) -> String {
         }
         _ => capitalised(&spoken(row.action.rsplit('.').next().unwrap_or_default())),
     };
-    let why = row
-        .reason
-        .as_deref()
-        .map(|reason| format!(": {}", reason.trim_end_matches('.')))
-        .unwrap_or_default();
-    format!("{what} by {}{why}.", who(&row.actor))
+    let until = changed_to(row, "valid_until").map(|until| format!(" until {until}"));
+    let flag =
+        changed_to(row, "attention").map(|flag| format!(" Needs attention: {}", closed(flag)));
+    let why = row.reason.as_deref().map(|reason| format!(": {reason}"));
+    let told = [Some(format!("{what} by {}", who(&row.actor))), until, why]
+        .into_iter()
+        .flatten()
+        .collect::<String>();
+    closed(&told) + &flag.unwrap_or_default()
+}
+
+/// What a field of the request became, if this entry changed it.
+fn changed_to<'a>(row: &'a AuditRow, field: &str) -> Option<&'a str> {
+    row.detail.get(field)?.get(1)?.as_str()
+}
+
+fn closed(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
 }
 
 fn who(actor: &str) -> String {
@@ -81,7 +93,7 @@ fn capitalised(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -132,13 +144,27 @@ mod tests {
                 Some("open"),
                 None,
             ),
-            row(
-                "source:idm/mara.lindt",
-                "request.extended",
-                None,
-                None,
-                Some("until March"),
-            ),
+            row("source:idm", "request.approved", None, None, None),
+            AuditRow {
+                detail: json!({"version": 3, "valid_until": [null, "2030-01-31T12:00:00Z"]}),
+                ..row(
+                    "source:idm/mara.lindt",
+                    "request.extended",
+                    Some("open"),
+                    Some("open"),
+                    None,
+                )
+            },
+            AuditRow {
+                detail: json!({"attention": [null, "The state `17` is not in the map."]}),
+                ..row(
+                    "system:worker",
+                    "request.seen",
+                    Some("open"),
+                    Some("open"),
+                    None,
+                )
+            },
         ];
         let text: Vec<String> = rows.iter().map(sentence).collect();
         insta::assert_snapshot!(text.join("\n"));

@@ -1,0 +1,207 @@
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use scheduler::cadence::{remove_unneeded, tick};
+use serde_json::json;
+use shared::clock::Clock as _;
+use shared::job::{JobState, Lease};
+use shared::request::RequestState;
+use shared::store::audit::Actor;
+use shared::store::cadences;
+use shared::store::jobs::{self, Ending};
+use shared::store::requests::{self, Change};
+use shared::store::tickets::{self, Saved};
+use tests::bridge::{Bridge, PRESET};
+use tests::databases::Flavour;
+use uuid::Uuid;
+
+on_both!(
+    each_table_has_its_cadences_and_an_idle_one_costs_no_call,
+    three_schedulers_start_one_run,
+    a_run_that_lasts_keeps_the_next_one_out,
+    missed_turns_are_not_made_up_for,
+);
+
+const LANE: &str = "ticket-status@main";
+
+/// Stores a request whose ticket exists.
+async fn open_ticket(bridge: &Bridge, external_id: &str) -> Uuid {
+    let id = bridge
+        .api("idm")
+        .await
+        .create(external_id, "application-access")
+        .await;
+    let (conn, now) = (bridge.store().conn(), bridge.clock.now());
+    let ticket = tickets::of_request(conn, id).await.unwrap().unwrap();
+    let after = shared::ticket::Ticket {
+        exists: true,
+        number: Some("INC0010001".into()),
+        ..ticket.clone()
+    };
+    assert_eq!(
+        tickets::save(conn, &ticket, &after, now).await.unwrap(),
+        Saved::Saved
+    );
+    id
+}
+
+async fn each_table_has_its_cadences_and_an_idle_one_costs_no_call(bridge: &Bridge) {
+    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 0);
+    let all = cadences::list(bridge.store().conn()).await.unwrap();
+    let names: Vec<_> = all
+        .iter()
+        .map(|it| (it.name.as_str(), it.every.as_secs()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("changes:main:incident", 30),
+            ("changes:main:sc_req_item", 30),
+            ("changes:main:sc_task", 30),
+            ("reconcile:main:incident", 1800),
+            ("reconcile:main:sc_req_item", 1800),
+            ("reconcile:main:sc_task", 1800),
+        ]
+    );
+    assert!(
+        bridge.bells(LANE).await.is_empty(),
+        "no ticket is open, nothing is read"
+    );
+    let id = open_ticket(bridge, "R1").await;
+    assert_eq!(
+        tick(&bridge.scheduler).await.unwrap(),
+        0,
+        "its turn has been taken"
+    );
+    bridge.clock.advance(Duration::from_secs(30));
+    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 1);
+    let bells = bridge.bells(LANE).await;
+    let job = jobs::find(bridge.store().conn(), bells[0])
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        job.payload,
+        json!({"mode": "changes", "connection": "main", "table": "incident"})
+    );
+    assert_eq!(job.state, JobState::Rung);
+    let request = requests::find(bridge.store().conn(), id)
+        .await
+        .unwrap()
+        .unwrap();
+    let change = Change {
+        state: Some(RequestState::Fulfilled),
+        ..Change::default()
+    };
+    let (actor, now) = (Actor::System("worker"), bridge.clock.now());
+    requests::apply(
+        bridge.store().conn(),
+        &request,
+        &change,
+        &actor,
+        "request.fulfilled",
+        now,
+    )
+    .await
+    .unwrap();
+}
+
+async fn three_schedulers_start_one_run(bridge: &Bridge) {
+    open_ticket(bridge, "R1").await;
+    let (two, three) = (
+        bridge.another_scheduler().await,
+        bridge.another_scheduler().await,
+    );
+    let mut started = 0;
+    for _ in 0..5 {
+        let (a, b, c) = tokio::join!(tick(&bridge.scheduler), tick(&two), tick(&three));
+        started += a.unwrap() + b.unwrap() + c.unwrap();
+    }
+    assert_eq!(
+        started, 2,
+        "one run of each cadence: changes and reconciliation"
+    );
+    assert_eq!(bridge.bells(LANE).await.len(), 2);
+    let reads = jobs::counts(bridge.store().conn()).await.unwrap();
+    let reads: Vec<_> = reads
+        .iter()
+        .filter(|count| count.lane == LANE)
+        .map(|count| count.count)
+        .collect();
+    assert_eq!(reads, [2]);
+}
+
+async fn a_run_that_lasts_keeps_the_next_one_out(bridge: &Bridge) {
+    open_ticket(bridge, "R1").await;
+    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 2);
+    let conn = bridge.store().conn();
+    let bells = bridge.bells(LANE).await;
+    let claimed = jobs::claim(conn, &bells, "worker", bridge.clock.now())
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 2);
+    for _ in 0..3 {
+        bridge.clock.advance(Duration::from_secs(30));
+        assert_eq!(tick(&bridge.scheduler).await.unwrap(), 0);
+    }
+    for job in &claimed {
+        let lease = Lease {
+            owner: "worker".into(),
+            token: job.lease.token,
+        };
+        jobs::finish(conn, job.id, &lease, &Ending::Done, bridge.clock.now())
+            .await
+            .unwrap();
+    }
+    bridge.settle().await;
+    bridge.bells(LANE).await;
+    let live = jobs::counts(conn).await.unwrap();
+    let live: u64 = live
+        .iter()
+        .filter(|count| count.lane == LANE)
+        .map(|count| count.count)
+        .sum();
+    assert!(live <= 1, "at most the run that was asked for meanwhile");
+}
+
+async fn missed_turns_are_not_made_up_for(bridge: &Bridge) {
+    open_ticket(bridge, "R1").await;
+    tick(&bridge.scheduler).await.unwrap();
+    let now = bridge.clock.advance(Duration::from_secs(3605));
+    tick(&bridge.scheduler).await.unwrap();
+    let all = cadences::list(bridge.store().conn()).await.unwrap();
+    for cadence in all {
+        assert!(cadence.next_at > now, "{}", cadence.name);
+        assert!(
+            cadence.next_at <= now + TimeDelta::from_std(cadence.every).unwrap(),
+            "{}",
+            cadence.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_is_gone_leaves_its_open_tickets_followed() {
+    let bridge = Bridge::start(Flavour::Sqlite).await;
+    open_ticket(&bridge, "R1").await;
+    tick(&bridge.scheduler).await.unwrap();
+    let rest = PRESET.find("[[routes]]").unwrap();
+    let without = Bridge::with(Flavour::Sqlite, &PRESET[..rest]).await;
+    let scheduler = scheduler::Scheduler::new(
+        bridge.database.reopen().await,
+        bridge.broker.clone(),
+        without.scheduler.routes.clone(),
+        without.scheduler.settings.clone(),
+        bridge.clock.clone(),
+        tokio_util::sync::CancellationToken::new(),
+    );
+    assert_eq!(
+        remove_unneeded(&scheduler).await.unwrap(),
+        4,
+        "tables without route and without open tickets"
+    );
+    let left = cadences::list(bridge.store().conn()).await.unwrap();
+    let names: Vec<_> = left.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["changes:main:incident", "reconcile:main:incident"]);
+    assert_eq!(tick(&scheduler).await.unwrap(), 0);
+}
