@@ -18,6 +18,7 @@
 
 mod admin;
 mod auth;
+mod catalog;
 mod clock;
 mod dice;
 mod faults;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
 use super::call::Call;
+use crate::catalog;
 use crate::knobs::Knobs;
 use crate::lock::hold;
 use crate::refusal::Refusal;
@@ -76,6 +77,7 @@ fn processor(api: &mut Api<'_>, route: &Route) -> Result<Answer, Refusal> {
     let parts: Vec<&str> = route.rest.iter().map(String::as_str).collect();
     match (route.namespace.as_str(), parts.as_slice()) {
         ("now", ["table", rest @ ..]) => table_api::answer(api, rest),
+        ("sn_sc", ["servicecatalog", rest @ ..]) => catalog::answer(api, rest),
         _ => Err(Refusal::NoSuchResource),
     }
 }
@@ -127,7 +129,7 @@ pub(crate) fn kind(call: &Call) -> String {
     };
     match parts.as_slice() {
         ["table", ..] => format!("table.{verb}"),
-        ["servicecatalog", .., last] => format!("catalog.{last}"),
+        ["servicecatalog", rest @ ..] => catalog::kind(rest),
         [api, ..] => (*api).to_owned(),
         [] => "other".to_owned(),
     }

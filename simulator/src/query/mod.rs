@@ -11,6 +11,8 @@ mod parse;
 pub(crate) mod path;
 mod plain;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod related;
 mod script;
 mod select;

@@ -52,6 +52,10 @@ impl Path {
         None
     }
 
+    pub(crate) fn is_walk(&self) -> bool {
+        !self.hops.is_empty()
+    }
+
     pub(crate) fn definition<'w>(&self, world: &'w World) -> Option<&'w Column> {
         world.dictionary.column(&self.table, &self.column)
     }

@@ -5,6 +5,7 @@ use super::path::Path;
 use super::test::Test;
 use crate::knobs::UnknownField;
 use crate::refusal::Refusal;
+use crate::world::shelf::Shelf;
 use crate::world::{Act, Fields, World};
 
 /// What is left of a query after unknown and forbidden parts did what they do.
@@ -82,6 +83,19 @@ impl Plan {
         for group in &mut self.groups {
             group.push(vec![test.clone()]);
         }
+    }
+
+    /// A column of the table itself and the values it must have one of, if the query says so:
+    /// only such rows need looking at.
+    pub(crate) fn narrow(&self) -> Option<(&str, &[String])> {
+        let [clauses] = self.groups.as_slice() else {
+            return None;
+        };
+        let mut single = clauses.iter().filter_map(|tests| match tests.as_slice() {
+            [test] => test.listed(),
+            _ => None,
+        });
+        single.find(|(column, _)| Shelf::is_indexed(column))
     }
 
     pub(crate) fn matches(&self, world: &World, fields: &Fields) -> bool {

@@ -15,8 +15,11 @@ pub(crate) fn select<'w>(
     plan: &Plan,
     dice: &mut Dice,
 ) -> Vec<Seen<'w>> {
-    let rows = world.scan(table, act.now);
-    let mut rows: Vec<Seen<'w>> = rows.filter(|row| plan.matches(world, row.fields)).collect();
+    let narrow = plan.narrow();
+    let narrow =
+        narrow.and_then(|(column, values)| world.candidates(table, column, values, act.now));
+    let mut rows = narrow.unwrap_or_else(|| world.scan(table, act.now).collect());
+    rows.retain(|row| plan.matches(world, row.fields));
     dice.shuffle(&mut rows);
     sort(world, &plan.order, &mut rows);
     rows

@@ -132,6 +132,23 @@ impl Test {
         Some(Self::Value { path, kind, check })
     }
 
+    /// The column and the values of a plain `=` or `IN` on the row itself.
+    pub(crate) fn listed(&self) -> Option<(&str, &[String])> {
+        match self {
+            Self::Value {
+                path,
+                check: Check::Equal(value),
+                ..
+            } if !path.is_walk() => Some((&path.column, std::slice::from_ref(value))),
+            Self::Value {
+                path,
+                check: Check::In(values),
+                ..
+            } if !path.is_walk() => Some((&path.column, values)),
+            _ => None,
+        }
+    }
+
     /// Exact equality with a raw value.
     pub(crate) fn equals(path: Path, kind: Kind, value: &str) -> Self {
         Self::Value {

@@ -145,17 +145,14 @@ impl World {
     /// The key of the first row of `table` that displays as `text`, compared without case.
     pub(crate) fn find_by_display(&self, table: &str, text: &str) -> Option<String> {
         let column = self.dictionary.display_column(table);
-        let store = self.stores.get(self.dictionary.root(table))?;
         let alternative = if table == "sys_user" {
             "user_name"
         } else {
             column
         };
-        let mut rows = store
-            .values()
-            .filter(|row| self.dictionary.extends(&row.class, table));
         let named = |fields: &Fields, column: &str| fields.get(column).eq_ignore_ascii_case(text);
-        let found = rows.find(|row| named(&row.fields, column) || named(&row.fields, alternative));
-        found.map(|row| row.fields.sys_id().to_owned())
+        let mut rows = self.dump(table).into_iter();
+        let found = rows.find(|fields| named(fields, column) || named(fields, alternative));
+        found.map(|fields| fields.sys_id().to_owned())
     }
 }

@@ -32,9 +32,8 @@ impl World {
         if !self.may(act, Verb::Delete, &class, &fields) {
             return Err(Refusal::Acl("Delete"));
         }
-        let root = self.dictionary.root(&class).to_owned();
-        if let Some(store) = self.stores.get_mut(&root) {
-            store.remove(sys_id);
+        if let Some(shelf) = self.shelves.get_mut(&class) {
+            shelf.take(sys_id);
         }
         let display = fields
             .get(self.dictionary.display_column(&class))

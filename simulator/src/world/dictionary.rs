@@ -10,6 +10,8 @@ use super::column::Column;
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     tables: BTreeMap<String, Table>,
+    /// Each table with its children and theirs.
+    descendants: BTreeMap<String, Vec<String>>,
 }
 
 /// One table: its own columns (those of its parents are found through `parent`) and who may use it.
@@ -73,6 +75,26 @@ impl Dictionary {
             definition.name.clone_from(column);
         }
         self.tables.insert(name.to_owned(), table);
+        self.trace_descendants();
+    }
+
+    /// Files may name a child before its parent, so all are traced anew.
+    fn trace_descendants(&mut self) {
+        let mut descendants: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for name in self.tables.keys() {
+            for ancestor in self.lineage(name) {
+                descendants
+                    .entry(ancestor.name.clone())
+                    .or_default()
+                    .push(name.clone());
+            }
+        }
+        self.descendants = descendants;
+    }
+
+    /// The table itself and every table that extends it.
+    pub(crate) fn descendants(&self, table: &str) -> &[String] {
+        self.descendants.get(table).map_or(&[], Vec::as_slice)
     }
 
     /// Adds one column to a table that exists; says whether it did.

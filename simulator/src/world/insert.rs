@@ -1,6 +1,8 @@
 //! Creating a row.
 
 use super::accept::Given;
+use chrono::TimeDelta;
+
 use super::access::{Right, Verb};
 use super::row::{Pending, Row};
 use super::time::stamp;
@@ -105,10 +107,9 @@ impl World {
         .map(|inserted| inserted.sys_id)
     }
 
+    /// Whether the key is taken anywhere in the table's hierarchy.
     fn holds(&self, table: &str, sys_id: &str) -> bool {
-        self.stores
-            .get(self.dictionary.root(table))
-            .is_some_and(|store| store.contains_key(sys_id))
+        self.row(self.dictionary.root(table), sys_id).is_some()
     }
 
     fn blank(&self, table: &str, sys_id: &str) -> Fields {
@@ -158,21 +159,20 @@ impl World {
     ) {
         let delay = act.knobs.visible_delay_ms;
         let pending = (delay > 0 && !act.actor.system).then(|| {
-            let delay = chrono::TimeDelta::milliseconds(i64::try_from(delay).unwrap_or(i64::MAX));
+            let delay = TimeDelta::milliseconds(i64::try_from(delay).unwrap_or(i64::MAX));
             Pending {
                 visible_at: act.now + delay,
                 before,
             }
         });
-        let root = self.dictionary.root(class).to_owned();
+        if let Some(pending) = &pending {
+            self.unsettled = self.unsettled.max(Some(pending.visible_at));
+        }
         let row = Row {
             class: class.to_owned(),
             fields,
             pending,
         };
-        self.stores
-            .entry(root)
-            .or_default()
-            .insert(row.fields.sys_id().to_owned(), row);
+        self.shelves.entry(class.to_owned()).or_default().put(row);
     }
 }

@@ -7,6 +7,7 @@
 mod accept;
 pub(crate) mod access;
 pub(crate) mod actor;
+mod agenda;
 pub(crate) mod agent;
 mod audit;
 pub(crate) mod choices;
@@ -22,6 +23,7 @@ mod roles;
 mod row;
 mod rules;
 mod schema_rows;
+pub(crate) mod shelf;
 pub(crate) mod time;
 mod unique;
 mod update;
@@ -33,9 +35,11 @@ use chrono::{DateTime, Utc};
 
 use crate::dice::Dice;
 pub(crate) use actor::Actor;
+use agenda::Due;
 pub(crate) use choices::Choices;
 pub(crate) use dictionary::Dictionary;
 pub(crate) use row::{Fields, Row};
+use shelf::Shelf;
 pub(crate) use write::{Act, Change, Input, Operation};
 
 /// Everything an instance stores.
@@ -43,8 +47,10 @@ pub(crate) use write::{Act, Change, Input, Operation};
 pub(crate) struct World {
     pub(crate) dictionary: Dictionary,
     pub(crate) choices: Choices,
-    /// Rows by root table, then by sys_id.
-    stores: BTreeMap<String, BTreeMap<String, Row>>,
+    /// Rows by class.
+    shelves: BTreeMap<String, Shelf>,
+    /// Until when some readers still see rows as they were.
+    unsettled: Option<DateTime<Utc>>,
     /// Journal rows of a record, oldest first.
     journal: HashMap<String, Vec<String>>,
     /// Next number of each prefix.
@@ -61,15 +67,6 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
 }
 
-/// Something the instance does by itself later.
-struct Due {
-    at: DateTime<Utc>,
-    work: Later,
-}
-
-/// Work of the instance's scheduler.
-pub(crate) type Later = Box<dyn FnOnce(&mut World, &Act<'_>) + Send>;
-
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
@@ -80,8 +77,13 @@ impl World {
 
     /// The row as its last writer left it, whatever its class.
     pub(crate) fn row(&self, table: &str, sys_id: &str) -> Option<&Row> {
-        let row = self.stores.get(self.dictionary.root(table))?.get(sys_id)?;
-        self.dictionary.extends(&row.class, table).then_some(row)
+        self.shelves_of(table).find_map(|shelf| shelf.get(sys_id))
+    }
+
+    /// The shelves of a table and its children.
+    fn shelves_of(&self, table: &str) -> impl Iterator<Item = &Shelf> {
+        let classes = self.dictionary.descendants(table);
+        classes.iter().filter_map(|class| self.shelves.get(class))
     }
 
     /// The fields of a row, for rules and displays inside the instance.
@@ -89,33 +91,50 @@ impl World {
         self.row(table, sys_id).map(|row| &row.fields)
     }
 
-    /// All rows of a table and its children as readers see them at `now`, by sys_id.
-    pub(crate) fn scan<'a>(
-        &'a self,
-        table: &'a str,
+    /// All rows of a table and its children as readers see them at `now`, by class and sys_id.
+    pub(crate) fn scan(&self, table: &str, now: DateTime<Utc>) -> impl Iterator<Item = Seen<'_>> {
+        let rows = self.shelves_of(table).flat_map(Shelf::rows);
+        rows.filter_map(move |row| Seen::of(row, now))
+    }
+
+    /// Rows that may hold one of `values` in an indexed column, as readers see them at `now`;
+    /// `None` when only a scan is sure to find them all.
+    pub(crate) fn candidates(
+        &self,
+        table: &str,
+        column: &str,
+        values: &[String],
         now: DateTime<Utc>,
-    ) -> impl Iterator<Item = Seen<'a>> {
-        let store = self.stores.get(self.dictionary.root(table));
-        let rows = store.into_iter().flat_map(BTreeMap::values);
-        rows.filter(move |row| self.dictionary.extends(&row.class, table))
-            .filter_map(move |row| {
-                row.seen_at(now).map(|fields| Seen {
-                    class: &row.class,
-                    fields,
-                })
-            })
+    ) -> Option<Vec<Seen<'_>>> {
+        let settled = self.unsettled.is_none_or(|until| until <= now);
+        if !settled || !Shelf::is_indexed(column) || values.iter().any(String::is_empty) {
+            return None;
+        }
+        let mut rows: Vec<&Row> = Vec::new();
+        for shelf in self.shelves_of(table) {
+            rows.extend(
+                values
+                    .iter()
+                    .flat_map(|value| shelf.candidates(column, value)),
+            );
+        }
+        rows.sort_unstable_by_key(|row| row.fields.sys_id());
+        rows.dedup_by_key(|row| row.fields.sys_id());
+        Some(
+            rows.into_iter()
+                .filter_map(|row| Seen::of(row, now))
+                .collect(),
+        )
     }
 
     /// The first row of a table whose `column` holds exactly `value`.
     pub(crate) fn find(&self, table: &str, column: &str, value: &str) -> Option<&Fields> {
-        let store = self.stores.get(self.dictionary.root(table))?;
         if column == "sys_id" {
             return self.fields(table, value);
         }
-        let mut rows = store
-            .values()
-            .filter(|row| self.dictionary.extends(&row.class, table));
-        rows.find(|row| row.fields.get(column) == value)
+        let mut shelves = self.shelves_of(table);
+        shelves
+            .find_map(|shelf| shelf.first(column, value))
             .map(|row| &row.fields)
     }
 
@@ -126,12 +145,10 @@ impl World {
         column: &'a str,
         value: &'a str,
     ) -> impl Iterator<Item = &'a Fields> {
-        let store = self.stores.get(self.dictionary.root(table));
-        let rows = store.into_iter().flat_map(BTreeMap::values);
-        rows.filter(move |row| {
-            row.fields.get(column) == value && self.dictionary.extends(&row.class, table)
-        })
-        .map(|row| &row.fields)
+        let shelves = self.shelves_of(table);
+        shelves
+            .flat_map(move |shelf| shelf.exactly(column, value))
+            .map(|row| &row.fields)
     }
 
     /// The text that stands for a row in references: its display column, which may itself be one.
@@ -153,63 +170,23 @@ impl World {
 
     /// All rows of a table as their writers left them, visible yet or not.
     pub(crate) fn dump(&self, table: &str) -> Vec<&Fields> {
-        let store = self.stores.get(self.dictionary.root(table));
-        let rows = store.into_iter().flat_map(BTreeMap::values);
-        rows.filter(|row| self.dictionary.extends(&row.class, table))
+        self.shelves_of(table)
+            .flat_map(Shelf::rows)
             .map(|row| &row.fields)
             .collect()
     }
 
     /// All rows by class, as their writers left them.
     pub(crate) fn dump_all(&self) -> BTreeMap<&str, Vec<&Fields>> {
-        let mut classes: BTreeMap<&str, Vec<&Fields>> = BTreeMap::new();
-        for row in self.stores.values().flat_map(BTreeMap::values) {
-            classes.entry(&row.class).or_default().push(&row.fields);
-        }
-        classes
-    }
-
-    /// Lets the instance do `work` after `delay_ms`.
-    pub(crate) fn later(&mut self, act: &Act<'_>, delay_ms: u64, work: Later) {
-        let delay = i64::try_from(delay_ms).unwrap_or(i64::MAX);
-        self.agenda.push(Due {
-            at: act.now + chrono::TimeDelta::milliseconds(delay),
-            work,
-        });
-    }
-
-    /// Does what has become due by the act's time, in order of time.
-    pub(crate) fn run_due(&mut self, act: &Act<'_>) {
-        while let Some(index) = self.next_due(act.now) {
-            let due = self.agenda.remove(index);
-            (due.work)(
-                self,
-                &Act {
-                    now: due.at,
-                    ..*act
-                },
-            );
-        }
-    }
-
-    /// When the next piece of work is due, for whoever waits for it.
-    pub(crate) fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.agenda.iter().map(|due| due.at).min()
-    }
-
-    /// Drops all planned work.
-    pub(crate) fn forget_agenda(&mut self) {
-        self.agenda.clear();
-    }
-
-    fn next_due(&self, now: DateTime<Utc>) -> Option<usize> {
-        let due = self
-            .agenda
-            .iter()
-            .enumerate()
-            .filter(|(_, due)| due.at <= now);
-        due.min_by_key(|(index, due)| (due.at, *index))
-            .map(|(index, _)| index)
+        let shelves = self.shelves.iter();
+        shelves
+            .map(|(class, shelf)| {
+                (
+                    class.as_str(),
+                    shelf.rows().map(|row| &row.fields).collect(),
+                )
+            })
+            .collect()
     }
 
     /// Takes the changes committed since the last call.
@@ -223,4 +200,13 @@ impl World {
 pub(crate) struct Seen<'a> {
     pub(crate) class: &'a str,
     pub(crate) fields: &'a Fields,
+}
+
+impl<'a> Seen<'a> {
+    fn of(row: &'a Row, now: DateTime<Utc>) -> Option<Self> {
+        row.seen_at(now).map(|fields| Seen {
+            class: &row.class,
+            fields,
+        })
+    }
 }

@@ -52,8 +52,10 @@ impl World {
                 stale.push(row.sys_id().to_owned());
             }
         }
-        if let Some(store) = self.stores.get_mut("sys_user_has_role") {
-            store.retain(|id, _| !stale.contains(id));
+        if let Some(shelf) = self.shelves.get_mut("sys_user_has_role") {
+            for id in stale {
+                shelf.take(&id);
+            }
         }
         for (role, source) in due {
             let values = [

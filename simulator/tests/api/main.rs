@@ -7,6 +7,7 @@
 
 mod admin;
 mod bodies;
+mod catalog;
 mod client;
 mod faults;
 mod headers;

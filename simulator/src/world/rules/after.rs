@@ -2,6 +2,9 @@
 
 use crate::world::{Act, Change, Choices, World};
 
+/// How many changes wait for a listener at most.
+const KEPT_CHANGES: usize = 10_000;
+
 impl World {
     /// Runs the after rules of a committed change and keeps it for the listeners.
     pub(in crate::world) fn committed(&mut self, act: &Act<'_>, change: Change) {
@@ -17,16 +20,16 @@ impl World {
             _ => {}
         }
         if self.dictionary.extends(&change.table, "task") {
-            self.changes.push(change);
+            // Whoever listens fetches them soon; without a listener only the latest are kept.
+            if self.changes.len() >= KEPT_CHANGES {
+                self.changes.drain(..KEPT_CHANGES / 2);
+            }
+            self.changes.push(change.clone());
         }
+        self.roll_up(act, &change);
     }
 
     pub(crate) fn reload_choices(&mut self) {
-        let rows = self
-            .stores
-            .get("sys_choice")
-            .into_iter()
-            .flat_map(|store| store.values());
-        self.choices = Choices::of_rows(rows.map(|row| &row.fields));
+        self.choices = Choices::of_rows(self.dump("sys_choice").into_iter());
     }
 }

@@ -2,6 +2,7 @@
 
 mod abort;
 mod after;
+mod catalog;
 mod change;
 mod incident;
 mod task;
@@ -57,6 +58,7 @@ impl World {
         if class == "change_request" {
             change::before(act, &draft)?;
         }
+        catalog::before(&mut draft);
         if self.dictionary.extends(class, "task") {
             task::before(act, &mut draft);
         }
