@@ -1,0 +1,197 @@
+//! `doctor`: every connection step by step, each with its fix (N14). It only reads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use shared::clock::{SharedClock, SystemClock};
+use shared::config::Settings;
+use shared::route::Routes;
+
+use crate::args::Doctor;
+use crate::exit::Failure;
+use crate::output::{Mood, Output, coloured, table};
+use crate::wiring;
+
+mod servicenow;
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Good,
+    Warning,
+    Bad,
+    /// Not tried, because a step before it failed.
+    Skipped,
+}
+
+/// One step.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Step {
+    part: String,
+    tried: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    fix: String,
+}
+
+impl Step {
+    fn new(
+        part: &str,
+        step: &'static str,
+        verdict: Verdict,
+        found: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            part: part.to_owned(),
+            tried: step,
+            verdict,
+            found: found.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+pub(crate) async fn run(
+    config: Option<PathBuf>,
+    args: &Doctor,
+    output: Output,
+) -> Result<(), Failure> {
+    let settings = wiring::settings(config)?;
+    let routes = settings
+        .compile_routes()
+        .map_err(|problems| Failure::Configuration(problems.to_string()))?;
+    if let Some(name) = args
+        .connection
+        .as_deref()
+        .filter(|name| !settings.connections.contains_key(*name))
+    {
+        let known: Vec<_> = settings.connections.keys().map(String::as_str).collect();
+        return Err(Failure::NotFound(format!(
+            "no [connections.{name}]; there is: {}",
+            known.join(", ")
+        )));
+    }
+    let mut steps = Vec::new();
+    if args.connection.is_none() {
+        steps.push(database(&settings).await);
+        steps.push(queue(&settings).await);
+    }
+    steps.extend(connections(&settings, &routes, args.connection.as_deref()).await?);
+    output.show(&steps, |steps| report(steps));
+    if steps.iter().any(|step| step.verdict == Verdict::Bad) {
+        Err(Failure::Unhealthy)
+    } else {
+        Ok(())
+    }
+}
+
+async fn database(settings: &Settings) -> Step {
+    let part = settings.database.shown_url();
+    let bad = |failure: Failure| {
+        Step::new(
+            &part,
+            "database",
+            Verdict::Bad,
+            failure.to_string(),
+            "see the message",
+        )
+    };
+    let store = match wiring::connect(settings).await {
+        Ok(store) => store,
+        Err(failure) => return bad(failure),
+    };
+    match store.pending_migrations().await {
+        Ok(pending) if pending.is_empty() => Step::new(
+            &part,
+            "database",
+            Verdict::Good,
+            "reached, schema up to date",
+            "",
+        ),
+        Ok(pending) => {
+            let found = format!("{} migrations are pending", pending.len());
+            Step::new(
+                &part,
+                "database",
+                Verdict::Warning,
+                found,
+                "run `ticketbridge migrate`",
+            )
+        }
+        Err(error) => bad(wiring::database_failure(error)),
+    }
+}
+
+async fn queue(settings: &Settings) -> Step {
+    let broker = match wiring::broker(settings).await {
+        Ok(broker) => broker,
+        Err(failure) => {
+            return Step::new(
+                "queue",
+                "queue",
+                Verdict::Bad,
+                failure.to_string(),
+                "see the message",
+            );
+        }
+    };
+    match broker.health().await {
+        Ok(health) => Step::new("queue", "queue", Verdict::Good, format!("{health:?}"), ""),
+        Err(error) => Step::new(
+            "queue",
+            "queue",
+            Verdict::Bad,
+            error.to_string(),
+            "see the message",
+        ),
+    }
+}
+
+async fn connections(
+    settings: &Settings,
+    routes: &Routes,
+    only: Option<&str>,
+) -> Result<Vec<Step>, Failure> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let connections = worker::Connections::new(settings, &clock)?;
+    let mut steps = Vec::new();
+    for connection in connections
+        .iter()
+        .filter(|it| only.is_none_or(|only| it.name == only))
+    {
+        let mut tables: Vec<_> = routes
+            .iter()
+            .filter(|route| route.connection == connection.name)
+            .map(|route| route.kind.table().to_owned())
+            .collect();
+        tables.sort();
+        tables.dedup();
+        steps.extend(
+            servicenow::examine(&connection.name, &connection.client, &tables, &clock).await,
+        );
+    }
+    Ok(steps)
+}
+
+fn report(steps: &[Step]) -> String {
+    let rows = steps.iter().map(|it| {
+        let (word, mood) = match it.verdict {
+            Verdict::Good => ("ok", Mood::Good),
+            Verdict::Warning => ("warning", Mood::Warn),
+            Verdict::Bad => ("FAILED", Mood::Bad),
+            Verdict::Skipped => ("not tried", Mood::Busy),
+        };
+        vec![
+            it.part.clone(),
+            it.tried.to_owned(),
+            coloured(word, mood),
+            it.found.clone(),
+            it.fix.clone(),
+        ]
+    });
+    table(&["part", "step", "verdict", "found", "fix"], rows)
+}

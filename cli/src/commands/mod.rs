@@ -1,0 +1,13 @@
+//! One command a file.
+
+pub(crate) mod check;
+pub(crate) mod doctor;
+pub(crate) mod generate;
+pub(crate) mod health;
+pub(crate) mod migrate;
+pub(crate) mod requests;
+pub(crate) mod scheduler;
+pub(crate) mod simulator;
+pub(crate) mod token;
+pub(crate) mod up;
+pub(crate) mod worker;

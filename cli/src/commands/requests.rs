@@ -1,0 +1,173 @@
+//! `requests list|show|create|cancel`, through the API.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::Api;
+use crate::args::{CreateRequest, RequestCommand};
+use crate::exit::Failure;
+use crate::output::{Output, cell, coloured, mood_of_state, table};
+
+pub(crate) async fn run(api: &Api, command: RequestCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        RequestCommand::List {
+            state,
+            category,
+            text,
+            attention,
+            limit,
+        } => {
+            let mut query = vec![];
+            query.extend((!state.is_empty()).then(|| ("state", state.join(","))));
+            query.extend(category.map(|it| ("category", it)));
+            query.extend(text.map(|it| ("text", it)));
+            query.extend(attention.then(|| ("attention", "true".to_owned())));
+            let found = list(api, query, limit).await?;
+            output.show(&found, |found| listing(found));
+            Ok(())
+        }
+        RequestCommand::Show { id } => {
+            let request = api.get(&format!("/v1/requests/{id}"), &[]).await?;
+            output.show(&request, one);
+            Ok(())
+        }
+        RequestCommand::Create(request) => {
+            let taken = api.post("/v1/requests", &body(request)).await?;
+            output.show(&taken, |it| {
+                format!("{} is {}", cell(&it["id"]), cell(&it["state"]))
+            });
+            Ok(())
+        }
+        RequestCommand::Cancel { id, reason } => {
+            let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+            let request = api
+                .post(&format!("/v1/requests/{id}/cancel"), &body)
+                .await?;
+            output.show(&request, |it| {
+                format!("{} is {}", cell(&it["id"]), cell(&it["state"]))
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Follows the pages until `limit` requests are there.
+async fn list(api: &Api, query: Vec<(&str, String)>, limit: u32) -> Result<Vec<Value>, Failure> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let mut cursor = None;
+    while found.len() < limit {
+        let mut page = query.clone();
+        page.push(("limit", (limit - found.len()).min(200).to_string()));
+        page.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        let answer = api.get("/v1/requests", &page).await?;
+        found.extend(answer["items"].as_array().cloned().unwrap_or_default());
+        match answer["next_cursor"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+fn listing(found: &[Value]) -> String {
+    if found.is_empty() {
+        return "No request matches.".to_owned();
+    }
+    let rows = found.iter().map(|it| {
+        let state = cell(&it["state"]);
+        vec![
+            cell(&it["id"]),
+            cell(&it["external_id"]),
+            coloured(&state, mood_of_state(&state)),
+            cell(&it["ticket"]["number"]),
+            cell(&it["category"]),
+            cell(&it["item"]),
+            cell(&it["requested_for"]),
+            cell(&it["attention"]),
+        ]
+    });
+    table(
+        &[
+            "id",
+            "external id",
+            "state",
+            "ticket",
+            "category",
+            "item",
+            "for",
+            "attention",
+        ],
+        rows,
+    )
+}
+
+const SHOWN: [(&str, &str); 9] = [
+    ("Request", "id"),
+    ("External id", "external_id"),
+    ("State", "state"),
+    ("Reason", "reason"),
+    ("Attention", "attention"),
+    ("Route", "route"),
+    ("Item", "item"),
+    ("For", "requested_for"),
+    ("Asked by", "requester"),
+];
+
+fn one(request: &Value) -> String {
+    let line = |name: &str, value: String| format!("{name:<12} {value}");
+    let mut lines: Vec<_> = SHOWN
+        .iter()
+        .filter(|(_, key)| !request[*key].is_null())
+        .map(|(name, key)| line(name, cell(&request[*key])))
+        .collect();
+    let ticket = &request["ticket"];
+    if !ticket.is_null() {
+        let value = format!(
+            "{} (state {})",
+            cell(&ticket["number"]),
+            cell(&ticket["state"])
+        );
+        lines.push(line("Ticket", value));
+    }
+    let timeline = ["at", "actor", "action", "from", "to", "reason"];
+    let attempts = [
+        "started_at",
+        "kind",
+        "number",
+        "outcome",
+        "class",
+        "message",
+    ];
+    lines.extend(section("Timeline", &request["timeline"], &timeline));
+    lines.extend(section("Attempts", &request["attempts"], &attempts));
+    lines.join("\n")
+}
+
+fn section(title: &str, rows: &Value, columns: &[&str]) -> Option<String> {
+    let rows = rows.as_array().filter(|rows| !rows.is_empty())?.iter();
+    let rows = rows.map(|row| columns.iter().map(|column| cell(&row[*column])).collect());
+    Some(format!("\n{title}\n{}", table(columns, rows)))
+}
+
+fn body(request: CreateRequest) -> Value {
+    let mut body = json!({
+        "external_id": request.external_id,
+        "category": request.category,
+        "item": request.item,
+        "requested_for": request.requested_for.unwrap_or_else(|| request.requester.clone()),
+        "requester": request.requester,
+        "priority": request.priority,
+    });
+    if let Some(justification) = request.justification {
+        body["justification"] = Value::String(justification);
+    }
+    if !request.attributes.is_empty() {
+        let attributes: Map<_, _> = request
+            .attributes
+            .into_iter()
+            .map(|(name, value)| (name, Value::String(value)))
+            .collect();
+        body["attributes"] = Value::Object(attributes);
+    }
+    body
+}

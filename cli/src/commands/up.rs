@@ -1,0 +1,20 @@
+//! `up`: scheduler and worker in this process.
+
+use std::path::PathBuf;
+
+use shared::config::ProcessKind;
+use shared::process::Process;
+
+use crate::exit::Failure;
+use crate::running::{Parts, run_to_stop, start_scheduler, start_worker};
+use crate::wiring;
+
+pub(crate) async fn run(config: Option<PathBuf>) -> Result<(), Failure> {
+    let settings = wiring::settings(config)?;
+    let logging = shared::telemetry::init(&settings.telemetry)?;
+    let parts = Parts::build(settings, ProcessKind::All).await?;
+    let mut process = Process::new();
+    start_scheduler(&parts, &mut process).await?;
+    start_worker(&parts, "up", &mut process).await?;
+    run_to_stop(parts, process, logging).await
+}

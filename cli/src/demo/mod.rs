@@ -1,0 +1,108 @@
+//! `demo`: the whole bridge in one process, against a simulated instance on its default (nasty) knobs, with fictional
+//! requests and a scripted agent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use shared::process::{Process, shutdown_signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Demo;
+use crate::exit::Failure;
+use crate::output::Output;
+
+mod agent;
+mod cast;
+mod stage;
+mod summary;
+mod traffic;
+mod view;
+
+use stage::Stage;
+use traffic::{Progress, Traffic};
+
+/// How many requests `--once` sends when no number is given.
+const USUAL_REQUESTS: u32 = 50;
+/// What one run of `--once` may take, and what each request adds to it, before it is called stuck.
+const LONGEST: (Duration, Duration) = (Duration::from_mins(2), Duration::from_millis(500));
+/// What the parts get to end in good order.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
+    let started = Instant::now();
+    let requests = args.requests.or(args.once.then_some(USUAL_REQUESTS));
+    let mut process = Process::new();
+    let (stage, logging) = Stage::set(args.seed, &mut process).await?;
+    let stage = Arc::new(stage);
+    let traffic = Arc::new(Traffic::new(&stage, args.seed, requests));
+    traffic::start(&traffic, &mut process);
+    agent::start(&stage, args.seed, &mut process);
+    let view = view::start(&stage, &traffic, args.once, &mut process);
+    let finished = CancellationToken::new();
+    if args.once {
+        let stop = process.stop_token();
+        let longest = LONGEST.0 + LONGEST.1 * requests.unwrap_or_default();
+        let watch = until_quiet(
+            Arc::clone(&stage),
+            Arc::clone(&traffic),
+            finished.clone(),
+            longest,
+            stop,
+        );
+        process.supervise("watch", watch);
+    }
+    let quiet = finished.clone();
+    let over = async move {
+        tokio::select! {
+            () = shutdown_signal() => {}
+            () = quiet.cancelled() => {}
+        }
+    };
+    let ended = process.run(over, DRAIN).await;
+    view.finish();
+    ended.context("the demo did not come to its end")?;
+    let summary = summary::of(&stage, &traffic, started.elapsed());
+    output.note(&serde_json::to_string(&summary).context("the summary is no JSON")?);
+    if output.json {
+        output.show(&summary, |_| String::new());
+    }
+    let stuck = args.once && !finished.is_cancelled();
+    stage.strike().await;
+    logging.finish().await;
+    if stuck {
+        Err(Failure::Failed(anyhow::anyhow!(
+            "stopped before every request had ended"
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+/// Waits until everything was sent and both sides have come to rest.
+async fn until_quiet(
+    stage: Arc<Stage>,
+    traffic: Arc<Traffic>,
+    finished: CancellationToken,
+    longest: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + longest;
+    let mut beat = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = beat.tick() => {}
+        }
+        if traffic.progress() == Progress::AllSent && stage.is_at_rest().await? {
+            finished.cancel();
+            stop.cancelled().await;
+            return Ok(());
+        }
+        anyhow::ensure!(
+            tokio::time::Instant::now() < deadline,
+            "the requests had not all ended after {} s; run it with RUST_BACKTRACE=1 and --seed to look at it again",
+            longest.as_secs()
+        );
+    }
+}

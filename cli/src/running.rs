@@ -1,0 +1,115 @@
+//! From open connections to running processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shared::clock::{SharedClock, SystemClock};
+use shared::config::{ProcessKind, Settings};
+use shared::process::{Process, identity, shutdown_signal};
+use shared::queue::Broker;
+use shared::route::Routes;
+use shared::store::{SqliteGuard, Store};
+use shared::telemetry::Guard;
+
+use crate::exit::Failure;
+use crate::wiring;
+
+/// What the rest of a process gets after its workers had their time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What every long-running process needs.
+pub(crate) struct Parts {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) store: Store,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) clock: SharedClock,
+    /// Keeps a second process off the SQLite file for as long as this one lives.
+    _guard: Option<SqliteGuard>,
+}
+
+impl Parts {
+    /// Checks the settings for this kind of process, opens database and queue.
+    pub(crate) async fn build(settings: Settings, kind: ProcessKind) -> Result<Self, Failure> {
+        settings
+            .check_for(kind)
+            .map_err(|problems| Failure::Configuration(problems.to_string()))?;
+        let routes = settings
+            .compile_routes()
+            .map_err(|problems| Failure::Configuration(problems.to_string()))?;
+        let options = wiring::store_options(&settings);
+        let guard = options
+            .sqlite_file()
+            .as_deref()
+            .map(SqliteGuard::acquire)
+            .transpose()
+            .map_err(wiring::database_failure)?;
+        let store = wiring::connect_migrated(&settings).await?;
+        let broker = wiring::broker(&settings).await?;
+        let settings = Arc::new(settings);
+        let clock: SharedClock = Arc::new(SystemClock);
+        Ok(Self {
+            settings,
+            routes: Arc::new(routes),
+            store,
+            broker,
+            clock,
+            _guard: guard,
+        })
+    }
+}
+
+/// Starts the loops and the API of a scheduler.
+pub(crate) async fn start_scheduler(parts: &Parts, process: &mut Process) -> Result<(), Failure> {
+    let listener = scheduler::bind(&parts.settings.server.listen)
+        .await
+        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    let scheduler = Arc::new(scheduler::Scheduler::new(
+        parts.store.clone(),
+        Arc::clone(&parts.broker),
+        Arc::clone(&parts.routes),
+        Arc::clone(&parts.settings),
+        Arc::clone(&parts.clock),
+        process.stop_token(),
+    ));
+    scheduler::start(&scheduler, listener, process)?;
+    tracing::info!(%address, "the scheduler answers");
+    Ok(())
+}
+
+/// Starts the workers of the configured queues.
+pub(crate) async fn start_worker(
+    parts: &Parts,
+    kind: &str,
+    process: &mut Process,
+) -> Result<(), Failure> {
+    let context = worker::Context::new(worker::Parts {
+        store: parts.store.clone(),
+        broker: Arc::clone(&parts.broker),
+        routes: Arc::clone(&parts.routes),
+        settings: Arc::clone(&parts.settings),
+        clock: Arc::clone(&parts.clock),
+        identity: identity(kind),
+    })?;
+    worker::start(&context, &parts.settings.worker.queues, process).await?;
+    Ok(())
+}
+
+/// Runs until a signal, a failure, or the stop of one of the parts; jobs that run get their time to end.
+pub(crate) async fn run_to_stop(
+    parts: Parts,
+    process: Process,
+    logging: Guard,
+) -> Result<(), Failure> {
+    let drain = parts.settings.worker.drain() + GRACE;
+    let ended = process.run(shutdown_signal(), drain).await;
+    if let Err(error) = parts.store.close().await {
+        tracing::warn!(%error, "the database was not closed in good order");
+    }
+    logging.finish().await;
+    Ok(ended?)
+}
