@@ -53,102 +53,113 @@ pub(super) fn approvals_in() -> BTreeMap<String, RequestState> {
     BTreeMap::from([("rejected".to_owned(), Denied)])
 }
 
+const FULFILLED: &str = "{{ reason or 'Fulfilled in the identity system.' }}";
+const DENIED: &str = "{{ reason or 'Denied in the identity system.' }}";
+const CANCELLED: &str = "{{ reason or 'Withdrawn in the identity system.' }}";
+
+type Out<'a> = &'a [(RequestState, Columns<'a>)];
+
+const INCIDENT_OUT: Out<'_> = &[
+    (Open, &[("state", "1")]),
+    (InProgress, &[("state", "2")]),
+    (OnHold, &[("state", "3"), ("hold_reason", "1")]),
+    (
+        Fulfilled,
+        &[
+            ("state", "6"),
+            ("close_code", "Solution provided"),
+            ("close_notes", FULFILLED),
+        ],
+    ),
+    (
+        Denied,
+        &[
+            ("state", "8"),
+            ("close_code", "No resolution provided"),
+            ("close_notes", DENIED),
+        ],
+    ),
+    (
+        Cancelled,
+        &[
+            ("state", "8"),
+            ("close_code", "No resolution provided"),
+            ("close_notes", CANCELLED),
+        ],
+    ),
+];
+
+const CHANGE_OUT: Out<'_> = &[
+    (InProgress, &[("state", "-1")]),
+    (
+        Fulfilled,
+        &[
+            ("state", "3"),
+            ("close_code", "successful"),
+            ("close_notes", FULFILLED),
+        ],
+    ),
+    (
+        Denied,
+        &[
+            ("state", "4"),
+            ("close_code", "unsuccessful"),
+            ("close_notes", DENIED),
+        ],
+    ),
+    (
+        Cancelled,
+        &[
+            ("state", "4"),
+            ("close_code", "unsuccessful"),
+            ("close_notes", CANCELLED),
+        ],
+    ),
+];
+
+const PROBLEM_OUT: Out<'_> = &[
+    (InProgress, &[("state", "104")]),
+    (
+        Fulfilled,
+        &[
+            ("state", "106"),
+            ("resolution_code", "fix_applied"),
+            ("close_notes", FULFILLED),
+        ],
+    ),
+    (
+        Denied,
+        &[
+            ("state", "107"),
+            ("resolution_code", "canceled"),
+            ("close_notes", DENIED),
+        ],
+    ),
+    (
+        Cancelled,
+        &[
+            ("state", "107"),
+            ("resolution_code", "canceled"),
+            ("close_notes", CANCELLED),
+        ],
+    ),
+];
+
+const TASK_OUT: Out<'_> = &[
+    (Open, &[("state", "1")]),
+    (InProgress, &[("state", "2")]),
+    (OnHold, &[("state", "-5")]),
+    (Fulfilled, &[("state", "3"), ("close_notes", FULFILLED)]),
+    (Denied, &[("state", "4"), ("close_notes", DENIED)]),
+    (Cancelled, &[("state", "7"), ("close_notes", CANCELLED)]),
+];
+
 pub(super) fn states_out(table: &str) -> BTreeMap<RequestState, BTreeMap<String, String>> {
-    const FULFILLED: &str = "{{ reason or 'Fulfilled in the identity system.' }}";
-    const DENIED: &str = "{{ reason or 'Denied in the identity system.' }}";
-    const CANCELLED: &str = "{{ reason or 'Withdrawn in the identity system.' }}";
-    let map: &[(RequestState, Columns<'_>)] = match table {
-        "incident" => &[
-            (Open, &[("state", "1")]),
-            (InProgress, &[("state", "2")]),
-            (OnHold, &[("state", "3"), ("hold_reason", "1")]),
-            (
-                Fulfilled,
-                &[
-                    ("state", "6"),
-                    ("close_code", "Solution provided"),
-                    ("close_notes", FULFILLED),
-                ],
-            ),
-            (
-                Denied,
-                &[
-                    ("state", "8"),
-                    ("close_code", "No resolution provided"),
-                    ("close_notes", DENIED),
-                ],
-            ),
-            (
-                Cancelled,
-                &[
-                    ("state", "8"),
-                    ("close_code", "No resolution provided"),
-                    ("close_notes", CANCELLED),
-                ],
-            ),
-        ],
-        "change_request" => &[
-            (InProgress, &[("state", "-1")]),
-            (
-                Fulfilled,
-                &[
-                    ("state", "3"),
-                    ("close_code", "successful"),
-                    ("close_notes", FULFILLED),
-                ],
-            ),
-            (
-                Denied,
-                &[
-                    ("state", "4"),
-                    ("close_code", "unsuccessful"),
-                    ("close_notes", DENIED),
-                ],
-            ),
-            (
-                Cancelled,
-                &[
-                    ("state", "4"),
-                    ("close_code", "unsuccessful"),
-                    ("close_notes", CANCELLED),
-                ],
-            ),
-        ],
-        "problem" => &[
-            (InProgress, &[("state", "104")]),
-            (
-                Fulfilled,
-                &[
-                    ("state", "106"),
-                    ("resolution_code", "fix_applied"),
-                    ("close_notes", FULFILLED),
-                ],
-            ),
-            (
-                Denied,
-                &[
-                    ("state", "107"),
-                    ("resolution_code", "canceled"),
-                    ("close_notes", DENIED),
-                ],
-            ),
-            (
-                Cancelled,
-                &[
-                    ("state", "107"),
-                    ("resolution_code", "canceled"),
-                    ("close_notes", CANCELLED),
-                ],
-            ),
-        ],
-        _ => &[
-            (Open, &[("state", "1")]),
-            (InProgress, &[("state", "2")]),
-            (OnHold, &[("state", "-5")]),
-            (Fulfilled, &[("state", "3"), ("close_notes", FULFILLED)]),
-            (Denied, &[("state", "4"), ("close_notes", DENIED)]),
-            (Cancelled, &[("state", "7"), ("close_notes", CANCELLED)]),
-        ],
+    let map = match table {
+        "incident" => INCIDENT_OUT,
+        "change_request" => CHANGE_OUT,
+        "problem" => PROBLEM_OUT,
+        _ => TASK_OUT,
     };
     map.iter()
         .map(|(state, columns)| (*state, owned(columns)))
