@@ -8,6 +8,7 @@ mod effects;
 mod fault;
 mod follow;
 mod gather;
+mod health;
 pub mod heartbeat;
 mod jobs;
 mod lanes;

@@ -6,12 +6,14 @@ use anyhow::Context as _;
 use shared::job::JobKind;
 use shared::process::{Process, every};
 use shared::store::{jobs, processes};
+use shared::telemetry::Metrics;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::runtime::{LaneWorker, Ring};
-use crate::{dispatch, heartbeat, lanes, runtime};
+use crate::{dispatch, health, heartbeat, lanes, runtime};
 
 /// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
 /// is known to the others; its tasks run in `process`.
@@ -21,22 +23,24 @@ pub async fn start(
     process: &mut Process,
 ) -> anyhow::Result<()> {
     let workers = workers(ctx, &kinds(ctx, queues)?)?;
+    let listener = match ctx.settings.worker.listen_address() {
+        Some(address) => Some(health::bind(address).await?),
+        None => None,
+    };
     heartbeat::register(ctx)
         .await
         .context("this worker cannot make itself known")?;
     give_parked_another_try(ctx).await?;
+    let metrics = Metrics::install()?;
     let stop = process.stop_token();
-    let beating = Arc::clone(ctx);
-    let beat = every(
-        ctx.settings.worker.heartbeat(),
-        Arc::new(Notify::new()),
-        stop.clone(),
-        move || {
-            let ctx = Arc::clone(&beating);
-            async move { Ok(heartbeat::tick(&ctx).await?) }
-        },
-    );
-    process.supervise("heartbeat", beat);
+    process.supervise("metrics", metrics.clone().keep(stop.clone()));
+    if let Some(listener) = listener {
+        let serving = health::serve(Arc::clone(ctx), metrics, listener, stop.clone());
+        process.supervise("health", serving);
+    }
+    // Jobs that run when the stop comes still need their lease, so the heart goes on beating until the last one has ended.
+    let drained = CancellationToken::new();
+    process.supervise("heartbeat", beat(ctx, drained.clone()));
     let drain = ctx.settings.worker.drain();
     let run = runtime::run(
         workers,
@@ -47,11 +51,29 @@ pub async fn start(
     );
     let leaving = Arc::clone(ctx);
     process.supervise("workers", async move {
+        let beating = drained.drop_guard();
         let result = run.await;
+        drop(beating);
         leave(&leaving).await;
         Ok(result?)
     });
     Ok(())
+}
+
+fn beat(
+    ctx: &Arc<Context>,
+    drained: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+    let ctx = Arc::clone(ctx);
+    every(
+        ctx.settings.worker.heartbeat(),
+        Arc::new(Notify::new()),
+        drained,
+        move || {
+            let ctx = Arc::clone(&ctx);
+            async move { Ok(heartbeat::tick(&ctx).await?) }
+        },
+    )
 }
 
 fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {

@@ -1,0 +1,63 @@
+//! What a worker tells about itself over HTTP: that it lives, whether it works, its metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use shared::telemetry::Metrics;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+
+/// Takes the address of `worker.listen`.
+pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}; stop the program that has it, or set worker.listen to another address"
+        )
+    })
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until the stop.
+pub(crate) async fn serve(
+    ctx: Arc<Context>,
+    metrics: Metrics,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(async move || metrics.render()))
+        .with_state(ctx);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .context("the HTTP server of the worker failed")
+}
+
+/// A worker is ready while its heart-beat is acknowledged: only then do its claims hold. Without the broker it has nothing to
+/// do, which is no fault of its own.
+async fn readyz(State(ctx): State<Arc<Context>>) -> (StatusCode, Json<Value>) {
+    let left = ctx.lease.left();
+    let ready = !left.is_zero();
+    let broker = ctx.broker.health().await.map_err(|error| error.to_string());
+    let answer = json!({
+        "ready": ready,
+        "worker": ctx.lease.owner(),
+        "lease_left_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        "broker_problem": broker.err(),
+    });
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(answer))
+}
