@@ -66,7 +66,7 @@ pub struct Ticket {
     pub remote_updated_on: Option<String>,
     /// Request version whose state was last written to the ticket.
     pub written_version: Option<i64>,
-    /// When a create may first have reached the instance; set before the call on paths without a client id.
+    /// When a create that may have reached the instance was last sent; set before the call on paths without a client id.
     pub maybe_sent_at: Option<DateTime<Utc>>,
     /// When it was last read.
     pub checked_at: Option<DateTime<Utc>>,

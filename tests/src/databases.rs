@@ -36,13 +36,8 @@ pub struct TestDatabase {
 
 #[derive(Debug)]
 enum Place {
-    Folder {
-        _kept: TempDir,
-    },
-    Server {
-        admin: PgConnectOptions,
-        name: String,
-    },
+    Folder { _kept: TempDir },
+    Server { name: String },
 }
 
 /// A database with all migrations applied.
@@ -106,15 +101,15 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         match &self.place {
             Place::Folder { .. } => {}
-            Place::Server { admin, name } => {
-                let (admin, name) = (admin.clone(), name.clone());
+            Place::Server { name } => {
+                let name = name.clone();
                 let dropping = std::thread::spawn(move || {
                     tokio::runtime::Builder::new_current_thread()
                         .enable_all()
                         .build()
                         .expect("a runtime starts")
                         .block_on(command(
-                            &admin,
+                            &admin(),
                             format!("DROP DATABASE \"{name}\" WITH (FORCE)"),
                         ));
                 });
@@ -146,7 +141,7 @@ async fn on_server(template: Option<&str>) -> TestDatabase {
     TestDatabase {
         store,
         options,
-        place: Place::Server { admin, name },
+        place: Place::Server { name },
     }
 }
 
@@ -176,7 +171,7 @@ async fn template() -> String {
             .await
             .expect("a new PostgreSQL database migrates");
         raw.store.close().await.expect("the pool closes");
-        let Place::Server { name: made, .. } = &raw.place else {
+        let Place::Server { name: made } = &raw.place else {
             unreachable!("it was made on the server")
         };
         sqlx::query(AssertSqlSafe(format!(

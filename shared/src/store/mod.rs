@@ -4,8 +4,8 @@
 //! together. The present moment is always handed in. Rules that callers keep:
 //!
 //! - Every function named "in the same transaction" wants a [`Tx`]; on its own each statement commits by itself.
-//! - Locks are taken in one order, or two transactions may wait for each other: requests (several: by id), then
-//!   tickets, then jobs, and `jobs::finish` last. The loser of a deadlock gets [`StoreError::Raced`] and repeats.
+//! - Locks are taken in one order, or two transactions may wait for each other: tickets, then requests (several: by
+//!   id), then jobs, and `jobs::finish` last. The loser of a deadlock gets [`StoreError::Raced`] and repeats.
 //! - On SQLite there is one connection: whoever holds a [`Tx`] must not call `store.conn()` before it is committed.
 
 use sea_orm::{

@@ -108,7 +108,7 @@ async fn notes_are_marked_before_and_after_they_are_sent(db: &TestDatabase) {
         .unwrap();
     assert_eq!(
         notes::pending(conn, request.id).await.unwrap(),
-        [second.clone()]
+        std::slice::from_ref(&second)
     );
     assert!(
         !notes::mark_sending(conn, first.id, start() + seconds(50))

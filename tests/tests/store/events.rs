@@ -172,11 +172,12 @@ async fn readers_take_turns_on_postgres() {
     );
     append(db.store.conn(), &request, 2).await.unwrap();
     let store = db.store.clone();
-    let second = tokio::task::spawn(async move { versions(&store, &mut None, 10).await });
+    let mut second = tokio::task::JoinSet::new();
+    second.spawn(async move { versions(&store, &mut None, 10).await });
     // The second reader waits for the first. Once the server says so, the first commits.
     until_somebody_waits_for_a_lock(&db.store).await;
     first.commit().await.unwrap();
-    assert_eq!(second.await.unwrap(), [1, 2]);
+    assert_eq!(second.join_next().await.unwrap().unwrap(), [1, 2]);
 }
 
 async fn until_somebody_waits_for_a_lock(store: &Store) {

@@ -1,5 +1,7 @@
 //! The store, on SQLite and on PostgreSQL: one suite, run on both.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use shared::job::{ForRequest, NewJob, Payload};
 use shared::request::{Asked, Request};
 use shared::store::{Store, StoreError};

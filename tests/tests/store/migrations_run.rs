@@ -2,6 +2,7 @@
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
+use shared::request::RequestState;
 use shared::store::audit::Actor;
 use shared::store::requests::{self, Change};
 use shared::store::{
@@ -23,11 +24,17 @@ on_both!(
 
 /// A row, or more, in every table.
 async fn fill(db: &TestDatabase) {
-    let conn = db.store.conn();
-    let (store, now) = (&db.store, start());
-    sources::create_token(conn, "idm", "first", &sources::hash("tb_one"), None, now)
-        .await
-        .unwrap();
+    fill_requests(db).await;
+    fill_the_rest(db).await;
+    for table in tables(&db.store).await {
+        let rows = count(db, &format!("SELECT COUNT(*) FROM {table}")).await;
+        assert!(rows > 0, "{table} has no sample row");
+    }
+}
+
+/// A request with all that hangs on it.
+async fn fill_requests(db: &TestDatabase) {
+    let (conn, now) = (db.store.conn(), start());
     let request = stored_request(db, "R-1", true).await;
     let ticket = tickets::NewTicket {
         request_id: request.id,
@@ -70,20 +77,22 @@ async fn fill(db: &TestDatabase) {
     };
     notes::insert(conn, &note).await.unwrap();
     let open = Change {
-        state: Some(shared::request::RequestState::Open),
+        state: Some(RequestState::Open),
         ..Change::default()
     };
-    requests::apply(
-        conn,
-        &request,
-        &open,
-        &Actor::System("worker"),
-        "request.moved",
-        now,
-    )
-    .await
-    .unwrap();
+    let actor = Actor::System("worker");
+    requests::apply(conn, &request, &open, &actor, "request.moved", now)
+        .await
+        .unwrap();
     idempotency::remember(conn, "idm", "k", b"body", request.id, now)
+        .await
+        .unwrap();
+}
+
+/// What does not hang on a request.
+async fn fill_the_rest(db: &TestDatabase) {
+    let (conn, now) = (db.store.conn(), start());
+    sources::create_token(conn, "idm", "first", &sources::hash("tb_one"), None, now)
         .await
         .unwrap();
     let cadence = cadences::CadenceSpec {
@@ -120,20 +129,10 @@ async fn fill(db: &TestDatabase) {
     table_facts::set_honours(conn, "main", "incident", true)
         .await
         .unwrap();
-    switches::set(
-        conn,
-        "route:sap",
-        false,
-        None,
-        &Actor::Operator("op.one".into()),
-        now,
-    )
-    .await
-    .unwrap();
-    for table in tables(store).await {
-        let row = count(db, &format!("SELECT COUNT(*) FROM {table}")).await;
-        assert!(row > 0, "{table} has no sample row");
-    }
+    let actor = Actor::Operator("op.one".into());
+    switches::set(conn, "route:sap", false, None, &actor, now)
+        .await
+        .unwrap();
 }
 
 async fn count(db: &TestDatabase, sql: &str) -> i64 {

@@ -127,7 +127,7 @@ async fn a_changed_configuration_changes_cadences(db: &TestDatabase) {
     let sooner = cadences::list(conn).await.unwrap().remove(0);
     assert_eq!(
         (sooner.next_at, sooner.every),
-        (start() + seconds(70), Duration::from_secs(60))
+        (start() + seconds(70), Duration::from_mins(1))
     );
     assert_eq!(cadences::remove_others(conn, &[]).await.unwrap(), 2);
     assert!(cadences::list(conn).await.unwrap().is_empty());

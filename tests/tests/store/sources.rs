@@ -34,7 +34,7 @@ async fn a_token_lets_in_until_it_ends(db: &TestDatabase) {
     let row = create_token(conn, "idm", "first", &key, Some(end), start())
         .await
         .unwrap();
-    assert_eq!(list_tokens(conn).await.unwrap(), [row.clone()]);
+    assert_eq!(list_tokens(conn).await.unwrap(), std::slice::from_ref(&row));
     let who = Authenticated {
         source: "idm".into(),
         token_id: row.id,
