@@ -68,10 +68,11 @@ struct Checkout {
 
 /// Orders everything in the cart and empties it.
 pub(super) fn submit(api: &mut Api<'_>) -> Result<Answer, Refusal> {
-    let checkout: Checkout = match api.call.body.is_empty() {
-        true => Checkout::default(),
-        false => serde_json::from_slice(&api.call.body)
-            .map_err(|_| Refusal::BadBody("The payload is not valid JSON.".to_owned()))?,
+    let checkout = if api.call.body.is_empty() {
+        Checkout::default()
+    } else {
+        serde_json::from_slice(&api.call.body)
+            .map_err(|_| Refusal::BadBody("The payload is not valid JSON.".to_owned()))?
     };
     let engine = engine::of(api.actor);
     let act = engine_act(api, &engine);
@@ -104,13 +105,11 @@ fn engine_act<'a>(api: &Api<'a>, engine: &'a Actor) -> Act<'a> {
 
 /// The caller's cart, made when it is first needed.
 fn cart(world: &mut World, act: &Act<'_>) -> Result<String, Refusal> {
-    match world.find("sc_cart", "user", &act.actor.id) {
-        Some(cart) => Ok(cart.sys_id().to_owned()),
-        None => {
-            let values = [("name", "DEFAULT"), ("user", act.actor.id.as_str())];
-            place::insert(world, act, "sc_cart", &values)
-        }
+    if let Some(cart) = world.find("sc_cart", "user", &act.actor.id) {
+        return Ok(cart.sys_id().to_owned());
     }
+    let values = [("name", "DEFAULT"), ("user", act.actor.id.as_str())];
+    place::insert(world, act, "sc_cart", &values)
 }
 
 fn lines<'w>(world: &'w World, cart: &'w str) -> Vec<&'w Fields> {

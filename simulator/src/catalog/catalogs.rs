@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::table_api::params::Params;
 use crate::world::{Fields, World};
 
-pub(super) fn list(api: &mut Api<'_>) -> Result<Answer, Refusal> {
+pub(super) fn list(api: &Api<'_>) -> Answer {
     let params = Params::of(api.call);
     let world: &World = api.world;
     let text = params
@@ -21,7 +21,7 @@ pub(super) fn list(api: &mut Api<'_>) -> Result<Answer, Refusal> {
     catalogs.sort_by_key(|row| row.get("title").to_owned());
     let page = catalogs.into_iter().take(params.limit());
     let page: Vec<Value> = page.map(|row| catalog(world, row)).collect();
-    Ok(Answer::list(&page))
+    Answer::list(&page)
 }
 
 pub(super) fn one(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {
@@ -37,7 +37,7 @@ pub(super) fn one(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {
     Ok(Answer::result(200, &shown))
 }
 
-pub(super) fn categories(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {
+pub(super) fn categories(api: &Api<'_>, id: &str) -> Answer {
     let params = Params::of(api.call);
     let world: &World = api.world;
     let mut rows = of_catalog(world, id);
@@ -50,7 +50,7 @@ pub(super) fn categories(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal>
         .unwrap_or(0);
     let page = rows.into_iter().skip(offset).take(params.limit());
     let page: Vec<Value> = page.map(|row| shown_category(world, row)).collect();
-    Ok(Answer::list(&page))
+    Answer::list(&page)
 }
 
 pub(super) fn category(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {

@@ -10,7 +10,7 @@ use crate::table_api::params::Params;
 use crate::world::{Act, Fields, World};
 
 /// The items the caller may see, by name; filtered and paged as the parameters say.
-pub(super) fn list(api: &mut Api<'_>) -> Result<Answer, Refusal> {
+pub(super) fn list(api: &Api<'_>) -> Answer {
     let params = Params::of(api.call);
     let world: &World = api.world;
     let act = api.act();
@@ -24,7 +24,7 @@ pub(super) fn list(api: &mut Api<'_>) -> Result<Answer, Refusal> {
     let total = items.len();
     let page = items.into_iter().skip(offset).take(params.limit());
     let page: Vec<Value> = page.map(|item| shown(world, item)).collect();
-    Ok(Answer::list(&page).with("X-Total-Count", &total.to_string()))
+    Answer::list(&page).with("X-Total-Count", &total.to_string())
 }
 
 /// One item with its form.

@@ -19,11 +19,11 @@ use crate::refusal::Refusal;
 /// Answers a catalog call; `rest` is what follows `servicecatalog` in the path.
 pub(crate) fn answer(api: &mut Api<'_>, rest: &[&str]) -> Result<Answer, Refusal> {
     match (api.call.method.as_str(), rest) {
-        ("GET" | "HEAD", ["catalogs"]) => catalogs::list(api),
+        ("GET" | "HEAD", ["catalogs"]) => Ok(catalogs::list(api)),
         ("GET" | "HEAD", ["catalogs", id]) => catalogs::one(api, id),
-        ("GET" | "HEAD", ["catalogs", id, "categories"]) => catalogs::categories(api, id),
+        ("GET" | "HEAD", ["catalogs", id, "categories"]) => Ok(catalogs::categories(api, id)),
         ("GET" | "HEAD", ["categories", id]) => catalogs::category(api, id),
-        ("GET" | "HEAD", ["items"]) => items::list(api),
+        ("GET" | "HEAD", ["items"]) => Ok(items::list(api)),
         ("GET" | "HEAD", ["items", id]) => items::one(api, id),
         ("GET" | "HEAD", ["items", id, "variables"]) => items::variables(api, id),
         ("POST", ["items", id, "order_now"]) => order::answer(api, id),

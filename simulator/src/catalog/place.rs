@@ -127,8 +127,8 @@ fn item_row(
             ("order", &order),
         ];
         let option = insert(world, act, "sc_item_option", &values)?;
-        let link = [("request_item", row.as_str()), ("sc_item_option", &option)];
-        insert(world, act, "sc_item_option_mtom", &link)?;
+        let owner = [("request_item", row.as_str()), ("sc_item_option", &option)];
+        insert(world, act, "sc_item_option_mtom", &owner)?;
     }
     Ok(row)
 }

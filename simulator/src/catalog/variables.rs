@@ -57,21 +57,21 @@ fn nested<'w>(world: &World, questions: &mut impl Iterator<Item = &'w Fields>) -
             CONTAINER_END => break,
             CONTAINER_START => {
                 let children = inside(world, questions);
-                shown.push(variable(world, question, children));
+                shown.push(variable(world, question, &children));
             }
-            _ => shown.push(variable(world, question, Vec::new())),
+            _ => shown.push(variable(world, question, &[])),
         }
     }
     shown
 }
 
 /// Containers nest to any depth; the boxed iterator keeps the recursion's type finite.
-fn inside<'w>(world: &World, questions: &mut dyn Iterator<Item = &'w Fields>) -> Vec<Value> {
+fn inside(world: &World, questions: &mut dyn Iterator<Item = &Fields>) -> Vec<Value> {
     let mut rest = questions;
     nested(world, &mut rest)
 }
 
-fn variable(world: &World, question: &Fields, children: Vec<Value>) -> Value {
+fn variable(world: &World, question: &Fields, children: &[Value]) -> Value {
     let number = question.number("type");
     let friendly = TYPES
         .iter()

@@ -92,17 +92,17 @@ impl World {
         else {
             return Ok(());
         };
-        let rejected = items.iter().all(|item| item.get("approval") == "rejected");
-        let (request_state, stage) = match state {
-            _ if rejected => ("closed_rejected", CANCELLED_STAGE),
+        let all_rejected = items.iter().all(|item| item.get("approval") == "rejected");
+        let (closing, last_stage) = match state {
+            _ if all_rejected => ("closed_rejected", CANCELLED_STAGE),
             "3" => ("closed_complete", "closed_complete"),
             "7" => ("closed_skipped", "closed_incomplete"),
             _ => ("closed_incomplete", "closed_incomplete"),
         };
         let values = [
             ("state", state),
-            ("request_state", request_state),
-            ("stage", stage),
+            ("request_state", closing),
+            ("stage", last_stage),
         ];
         self.change(act, "sc_request", request, &values)?;
         Ok(())
