@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     let traffic = Arc::new(Traffic::new(&stage, args.seed, requests));
     traffic::start(&traffic, &mut process);
     agent::start(&stage, args.seed, &mut process);
-    let view = view::start(&stage, &traffic, args.once, &mut process);
+    let view = view::start(&stage, &traffic, &mut process);
     let finished = CancellationToken::new();
     if args.once {
         let stop = process.stop_token();

@@ -19,27 +19,17 @@ const ROWS: usize = 14;
 /// The live picture.
 pub(super) struct View {
     bar: ProgressBar,
-    keep: bool,
 }
 
 impl View {
-    /// Leaves the last picture on screen, or wipes it where a summary follows.
+    /// Wipes the picture: the summary follows.
     pub(super) fn finish(self) {
-        if self.keep {
-            self.bar.abandon();
-        } else {
-            self.bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }
 
 /// Starts drawing as a task of the process.
-pub(super) fn start(
-    stage: &Arc<Stage>,
-    traffic: &Arc<Traffic>,
-    once: bool,
-    process: &mut Process,
-) -> View {
+pub(super) fn start(stage: &Arc<Stage>, traffic: &Arc<Traffic>, process: &mut Process) -> View {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is constant"));
     if !bar.is_hidden() {
@@ -51,7 +41,7 @@ pub(super) fn start(
         );
         process.supervise("view", draw);
     }
-    View { bar, keep: !once }
+    View { bar }
 }
 
 async fn run(
@@ -96,7 +86,7 @@ fn picture(stage: &Stage, traffic: &Traffic, page: &Value) -> String {
     format!(
         "TicketBridge demo: {}{of} requests sent\n\n{}\n\n\
          Bridge     {}v1/openapi.json, {}metrics, {}readyz\n\
-         ServiceNow {}/_sim/log (every call), {}/_sim/dump (every row)\n\
+         ServiceNow {}/_sim/log (every call), {}/_sim/state (every row)\n\
          Ctrl-C stops it.",
         traffic.sent(),
         table(
