@@ -88,7 +88,27 @@ pub async fn append(
     entry: &Entry<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let row = ActiveModel {
+    append_all(conn, std::slice::from_ref(entry), now).await
+}
+
+/// Writes several entries in one statement, in the same transaction as the deeds.
+pub async fn append_all(
+    conn: &impl ConnectionTrait,
+    entries: &[Entry<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows = entries.iter().map(|entry| row(entry, now));
+    Entity::insert_many(rows)
+        .exec_without_returning(conn)
+        .await?;
+    Ok(())
+}
+
+fn row(entry: &Entry<'_>, now: DateTime<Utc>) -> ActiveModel {
+    ActiveModel {
         id: NotSet,
         at: Set(now),
         actor: Set(entry.actor.to_string()),
@@ -99,9 +119,7 @@ pub async fn append(
         to_word: Set(entry.to.map(str::to_owned)),
         reason: Set(entry.reason.map(str::to_owned)),
         detail: Set(entry.detail.clone()),
-    };
-    Entity::insert(row).exec_without_returning(conn).await?;
-    Ok(())
+    }
 }
 
 /// The entries about a request, oldest first.

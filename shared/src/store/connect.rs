@@ -8,7 +8,7 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{Connection, PgConnection};
+use sea_orm::sqlx::{Connection, Executor, PgConnection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxError, SqlxPostgresConnector,
     SqlxSqliteConnector,
@@ -53,6 +53,11 @@ pub(super) async fn postgres(
         .test_before_acquire(false)
         .before_acquire(|conn, about| {
             Box::pin(async move { Ok(about.idle_for < TRUSTED_IDLE || conn.ping().await.is_ok()) })
+        })
+        .after_connect(|conn, _| {
+            // Our statements are short. Where the planner overrates one, compiling it takes a hundred times as long as
+            // running it.
+            Box::pin(async move { conn.execute("SET jit = off").await.map(drop) })
         })
         .connect_lazy_with(settings);
     Ok((

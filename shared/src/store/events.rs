@@ -70,21 +70,37 @@ pub async fn append(
     event: &RequestEvent,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let body = serde_json::to_value(event).map_err(|error| StoreError::corrupt("event", error))?;
-    Sql::new(
+    append_all(conn, &[(source, request_id, event)], now).await
+}
+
+/// Adds news of several requests, each with its source, in one statement and in this order.
+pub async fn append_all(
+    conn: &impl ConnectionTrait,
+    news: &[(&str, Uuid, &RequestEvent)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut statement = Sql::new(
         conn,
-        "INSERT INTO events (source, request_id, body, created_at) VALUES (",
-    )
-    .bind(source)
-    .then(", ")
-    .bind(request_id)
-    .then(", ")
-    .bind(body)
-    .then(", ")
-    .bind(now)
-    .then(")")
-    .run(conn)
-    .await?;
+        "INSERT INTO events (source, request_id, body, created_at) VALUES ",
+    );
+    for (index, (source, request_id, event)) in news.iter().enumerate() {
+        let body =
+            serde_json::to_value(event).map_err(|error| StoreError::corrupt("event", error))?;
+        statement = statement
+            .then(if index == 0 { "(" } else { ", (" })
+            .bind(*source)
+            .then(", ")
+            .bind(*request_id)
+            .then(", ")
+            .bind(body)
+            .then(", ")
+            .bind(now)
+            .then(")");
+    }
+    statement.run(conn).await?;
     Ok(())
 }
 

@@ -64,7 +64,46 @@ pub async fn insert(
     new: &NewTicket,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let ticket = Ticket {
+    insert_many(conn, std::slice::from_ref(new), now).await
+}
+
+/// Stores several tickets in one statement, in the same transaction as their requests.
+pub async fn insert_many(
+    conn: &impl ConnectionTrait,
+    new: &[NewTicket],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let tickets: Vec<Ticket> = new.iter().map(planned).collect();
+    let Some(first) = tickets.first() else {
+        return Ok(());
+    };
+    let mut statement = Sql::new(
+        conn,
+        "INSERT INTO tickets (request_id, created_at, updated_at",
+    );
+    for (column, _) in columns(first) {
+        statement = statement.then(", ").then(column);
+    }
+    statement = statement.then(") VALUES ");
+    for (index, ticket) in tickets.iter().enumerate() {
+        statement = statement
+            .then(if index == 0 { "(" } else { ", (" })
+            .bind(ticket.request_id)
+            .then(", ")
+            .bind(now)
+            .then(", ")
+            .bind(now);
+        for (_, value) in columns(ticket) {
+            statement = statement.then(", ").bind(value);
+        }
+        statement = statement.then(")");
+    }
+    statement.run(conn).await?;
+    Ok(())
+}
+
+fn planned(new: &NewTicket) -> Ticket {
+    Ticket {
         request_id: new.request_id,
         connection: new.connection.clone(),
         kind: new.kind.clone(),
@@ -87,26 +126,7 @@ pub async fn insert(
         maybe_sent_at: None,
         checked_at: None,
         given_up_at: None,
-    };
-    let mut names = Sql::new(
-        conn,
-        "INSERT INTO tickets (request_id, created_at, updated_at",
-    );
-    for (column, _) in columns(&ticket) {
-        names = names.then(", ").then(column);
     }
-    let mut statement = names
-        .then(") VALUES (")
-        .bind(ticket.request_id)
-        .then(", ")
-        .bind(now)
-        .then(", ")
-        .bind(now);
-    for (_, value) in columns(&ticket) {
-        statement = statement.then(", ").bind(value);
-    }
-    statement.then(")").run(conn).await?;
-    Ok(())
 }
 
 /// The ticket of a request.
@@ -119,6 +139,24 @@ pub async fn of_request(
         .await?
         .map(Ticket::try_from)
         .transpose()
+}
+
+/// The tickets of several requests, in no order.
+pub async fn of_requests(
+    conn: &impl ConnectionTrait,
+    request_ids: &[Uuid],
+) -> Result<Vec<Ticket>, StoreError> {
+    let mut found = Vec::new();
+    for some in request_ids.chunks(CHUNK) {
+        let rows = tickets::Entity::find()
+            .filter(tickets::Column::RequestId.is_in(some.iter().copied()))
+            .all(conn)
+            .await?;
+        for row in rows {
+            found.push(Ticket::try_from(row)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Replaces `before` by `after`, if the row is still exactly `before`.

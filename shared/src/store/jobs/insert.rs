@@ -40,6 +40,34 @@ pub async fn insert_due(
     insert_as(conn, new, JobState::Due, now).await
 }
 
+/// Inserts jobs whose keys nobody can hold yet, such as those of new requests, in one statement: as `rung` where the
+/// flag says so, else left for the relay. A key that is held after all is a [`StoreError::Conflict`].
+pub async fn insert_many(
+    conn: &impl ConnectionTrait,
+    new: &[(NewJob, bool)],
+    now: DateTime<Utc>,
+) -> Result<Vec<QueuedJob>, StoreError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Sql::new(conn, INSERT);
+    let mut queued = Vec::with_capacity(new.len());
+    for (index, (job, rung)) in new.iter().enumerate() {
+        let id = new_id(now);
+        statement = values(
+            statement.then(if index == 0 { "(" } else { ", (" }),
+            id,
+            job,
+            *rung,
+            now,
+        );
+        statement = statement.then(")");
+        queued.push(queued_job(id, job, *rung));
+    }
+    statement.run(conn).await?;
+    Ok(queued)
+}
+
 async fn insert_as(
     conn: &impl ConnectionTrait,
     new: &NewJob,
@@ -47,54 +75,61 @@ async fn insert_as(
     now: DateTime<Utc>,
 ) -> Result<Option<QueuedJob>, StoreError> {
     let id = new_id(now);
-    let kind = new.payload.kind();
     let rung = state == JobState::Rung;
-    let holder: Option<Holder> = Sql::new(
-        conn,
-        "INSERT INTO jobs (id, kind, lane, connection, request_id, payload, state, priority, due_at, rung_at, \
-         dedup_key, traceparent, created_at, updated_at) VALUES (",
-    )
-    .bind(id)
-    .then(", ")
-    .bind(kind.as_str())
-    .then(", ")
-    .bind(new.lane())
-    .then(", ")
-    .bind(new.connection.clone())
-    .then(", ")
-    .bind(new.request_id)
-    .then(", ")
-    .bind(new.payload.to_json())
-    .then(", ")
-    .bind(state.as_str())
-    .then(", ")
-    .bind(new.priority)
-    .then(", ")
-    .bind(new.due_at)
-    .then(", ")
-    .bind(rung.then_some(now))
-    .then(", ")
-    .bind(new.dedup_key.clone())
-    .then(", ")
-    .bind(new.traceparent.clone())
-    .then(", ")
-    .bind(now)
-    .then(", ")
-    .bind(now)
-    .then(
-        ") ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
-         DO UPDATE SET again = (jobs.state = 'running') RETURNING id",
-    )
-    .one(conn)
-    .await?;
-    if holder.is_none_or(|holder| holder.id != id) {
-        return Ok(None);
-    }
-    Ok(Some(QueuedJob {
+    let statement = Sql::new(conn, INSERT).then("(");
+    let holder: Option<Holder> = values(statement, id, new, rung, now)
+        .then(
+            ") ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
+             DO UPDATE SET again = (jobs.state = 'running') RETURNING id",
+        )
+        .one(conn)
+        .await?;
+    let inserted = holder.is_some_and(|holder| holder.id == id);
+    Ok(inserted.then(|| queued_job(id, new, rung)))
+}
+
+fn queued_job(id: Uuid, new: &NewJob, rung: bool) -> QueuedJob {
+    QueuedJob {
         id,
         lane: new.lane(),
-        kind,
+        kind: new.payload.kind(),
         traceparent: new.traceparent.clone(),
         rung,
-    }))
+    }
+}
+
+/// The columns that `values` binds.
+const INSERT: &str = "INSERT INTO jobs (id, kind, lane, connection, request_id, payload, state, priority, due_at, rung_at, \
+     dedup_key, traceparent, created_at, updated_at) VALUES ";
+
+fn values(statement: Sql, id: Uuid, new: &NewJob, rung: bool, now: DateTime<Utc>) -> Sql {
+    let state = if rung { JobState::Rung } else { JobState::Due };
+    statement
+        .bind(id)
+        .then(", ")
+        .bind(new.payload.kind().as_str())
+        .then(", ")
+        .bind(new.lane())
+        .then(", ")
+        .bind(new.connection.clone())
+        .then(", ")
+        .bind(new.request_id)
+        .then(", ")
+        .bind(new.payload.to_json())
+        .then(", ")
+        .bind(state.as_str())
+        .then(", ")
+        .bind(new.priority)
+        .then(", ")
+        .bind(new.due_at)
+        .then(", ")
+        .bind(rung.then_some(now))
+        .then(", ")
+        .bind(new.dedup_key.clone())
+        .then(", ")
+        .bind(new.traceparent.clone())
+        .then(", ")
+        .bind(now)
+        .then(", ")
+        .bind(now)
 }

@@ -12,9 +12,9 @@ mod ring;
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::claim;
 pub use finish::{Ending, finish};
-pub use insert::{insert, insert_due};
+pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
-pub use read::{Job, LaneCount, counts, find, of_request};
+pub use read::{Job, LaneCount, counts, find, is_live, of_request};
 pub use reclaim::{Reclaimed, reclaim};
 pub use ring::{LaneDue, lanes_waiting, ring_again, take_due};
 

@@ -94,6 +94,22 @@ pub async fn find(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, 
         .transpose()
 }
 
+/// Whether a job that has not ended holds this key.
+pub async fn is_live(conn: &impl ConnectionTrait, dedup_key: &str) -> Result<bool, StoreError> {
+    let live = [
+        JobState::Due,
+        JobState::Rung,
+        JobState::Running,
+        JobState::Parked,
+    ];
+    let holder = Entity::find()
+        .filter(Column::DedupKey.eq(dedup_key))
+        .filter(Column::State.is_in(live.map(JobState::as_str)))
+        .one(conn)
+        .await?;
+    Ok(holder.is_some())
+}
+
 /// The jobs about a request, oldest first.
 pub async fn of_request(
     conn: &impl ConnectionTrait,

@@ -12,16 +12,17 @@ use super::{QueuedJob, QueuedRow, known_kinds};
 use crate::store::StoreError;
 use crate::store::sql::Sql;
 
+/// Rows that are counted per lane: more than a relay rings in one round, and few enough to count many times a second.
+const COUNTED: i64 = 2_000;
+
 /// What waits in a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LaneDue {
     /// The lane.
     pub lane: String,
-    /// Jobs to be rung now.
+    /// Jobs to be rung now; 2,000 stands for that many or more.
     pub due: u64,
-    /// Since when the oldest of them is due.
-    pub oldest_due_at: Option<DateTime<Utc>>,
-    /// Jobs that were rung and not yet claimed.
+    /// Jobs that were rung and not yet claimed; 2,000 stands for that many or more.
     pub rung: u64,
 }
 
@@ -29,7 +30,6 @@ pub struct LaneDue {
 struct LaneRow {
     lane: String,
     due: i64,
-    oldest_due_at: Option<DateTime<Utc>>,
     rung: i64,
 }
 
@@ -95,24 +95,36 @@ pub async fn take_due(
     Ok(taken)
 }
 
-/// What waits in each lane that holds a due or a rung job.
+/// What waits in each lane that holds a due or a rung job, also one that is due later.
+///
+/// The lanes are found by leaping along the indexes from one to the next, and each is counted up to a bound, so that a
+/// long backlog costs no more than a short one.
 pub async fn lanes_waiting(
     conn: &impl ConnectionTrait,
     now: DateTime<Utc>,
 ) -> Result<Vec<LaneDue>, StoreError> {
     let rows: Vec<LaneRow> = Sql::new(
         conn,
-        "SELECT lane, CAST(SUM(due) AS BIGINT) AS due, MIN(oldest_due_at) AS oldest_due_at, \
-         CAST(SUM(rung) AS BIGINT) AS rung FROM (\
-         SELECT lane, COUNT(*) AS due, MIN(due_at) AS oldest_due_at, 0 AS rung FROM jobs \
-         WHERE state = 'due' AND due_at <= ",
+        "WITH RECURSIVE due_lanes(lane) AS (SELECT MIN(lane) FROM jobs WHERE state = 'due' UNION ALL \
+         SELECT (SELECT MIN(jobs.lane) FROM jobs WHERE jobs.state = 'due' AND jobs.lane > due_lanes.lane) \
+         FROM due_lanes WHERE due_lanes.lane IS NOT NULL), \
+         rung_lanes(lane) AS (SELECT MIN(lane) FROM jobs WHERE state = 'rung' UNION ALL \
+         SELECT (SELECT MIN(jobs.lane) FROM jobs WHERE jobs.state = 'rung' AND jobs.lane > rung_lanes.lane) \
+         FROM rung_lanes WHERE rung_lanes.lane IS NOT NULL), \
+         lanes(lane) AS (SELECT lane FROM due_lanes WHERE lane IS NOT NULL \
+         UNION SELECT lane FROM rung_lanes WHERE lane IS NOT NULL) \
+         SELECT lane, (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE jobs.state = 'due' \
+         AND jobs.lane = lanes.lane AND jobs.due_at <= ",
     )
     .bind(now)
+    .then(" LIMIT ")
+    .bind(COUNTED)
     .then(
-        " GROUP BY lane UNION ALL \
-         SELECT lane, 0 AS due, NULL AS oldest_due_at, COUNT(*) AS rung FROM jobs WHERE state = 'rung' GROUP BY lane\
-         ) AS waiting GROUP BY lane ORDER BY lane",
+        ") AS counted) AS due, (SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE jobs.state = 'rung' \
+         AND jobs.lane = lanes.lane LIMIT ",
     )
+    .bind(COUNTED)
+    .then(") AS counted) AS rung FROM lanes ORDER BY lane")
     .all(conn)
     .await?;
     Ok(rows
@@ -120,7 +132,6 @@ pub async fn lanes_waiting(
         .map(|row| LaneDue {
             lane: row.lane,
             due: u64::try_from(row.due).unwrap_or_default(),
-            oldest_due_at: row.oldest_due_at,
             rung: u64::try_from(row.rung).unwrap_or_default(),
         })
         .collect())

@@ -66,23 +66,48 @@ pub async fn insert(
         ));
     }
     let request = Request::try_from(row)?;
-    let entry = Entry {
-        actor: &Actor::Source(new.actor.clone()),
-        action: "request.accepted",
-        subject_kind: "request",
-        subject_id: &request.id.to_string(),
-        from: None,
-        to: Some(request.state.as_str()),
-        reason: None,
-        detail: json!({ "route": request.route, "external_id": request.asked.external_id }),
-    };
-    audit::append(conn, &entry, now).await?;
-    let event = RequestEvent::of(&request, None, None);
-    events::append(conn, &request.source, request.id, &event, now).await?;
+    tell(conn, &[(&new.actor, &request)], now).await?;
     Ok(Inserted::New(request))
 }
 
-fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, StoreError> {
+/// Writes audit entries and first events of requests, each with who brought it.
+pub(super) async fn tell(
+    conn: &impl ConnectionTrait,
+    fresh: &[(&String, &Request)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let told: Vec<(Actor, String)> = fresh
+        .iter()
+        .map(|(actor, request)| (Actor::Source((*actor).clone()), request.id.to_string()))
+        .collect();
+    let entries: Vec<Entry<'_>> = fresh
+        .iter()
+        .zip(&told)
+        .map(|((_, request), (actor, id))| Entry {
+            actor,
+            action: "request.accepted",
+            subject_kind: "request",
+            subject_id: id,
+            from: None,
+            to: Some(request.state.as_str()),
+            reason: None,
+            detail: json!({ "route": request.route, "external_id": request.asked.external_id }),
+        })
+        .collect();
+    audit::append_all(conn, &entries, now).await?;
+    let first: Vec<RequestEvent> = fresh
+        .iter()
+        .map(|(_, request)| RequestEvent::of(request, None, None))
+        .collect();
+    let news: Vec<_> = fresh
+        .iter()
+        .zip(&first)
+        .map(|((_, request), event)| (request.source.as_str(), request.id, event))
+        .collect();
+    events::append_all(conn, &news, now).await
+}
+
+pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, StoreError> {
     let asked = asked_json(&new.asked)?;
     Ok(Model {
         id: new_id(now),

@@ -2,10 +2,12 @@
 
 mod apply;
 mod insert;
+mod insert_many;
 mod list;
 
 pub use apply::{Applied, Change, apply};
 pub use insert::{Inserted, NewRequest, insert};
+pub use insert_many::insert_many;
 pub use list::{BadCursor, Filter, ListCursor, list};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};

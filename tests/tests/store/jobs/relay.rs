@@ -16,6 +16,7 @@ on_both!(
     jobs_are_taken_by_priority_and_age,
     a_lane_gets_no_more_than_its_room,
     what_waits_is_counted_per_lane,
+    a_long_backlog_is_counted_up_to_a_bound,
     an_unclaimed_ring_is_rung_again,
     unknown_kinds_are_left_alone,
 );
@@ -89,7 +90,11 @@ async fn four_relays_take_each_job_once(db: &TestDatabase) {
         "and only once"
     );
     let waiting = jobs::lanes_waiting(db.store.conn(), start()).await.unwrap();
-    assert_eq!((waiting[0].due, waiting[0].rung), (0, 5_000));
+    assert_eq!(
+        (waiting[0].due, waiting[0].rung),
+        (0, 2_000),
+        "2,000 or more"
+    );
 }
 
 async fn jobs_are_taken_by_priority_and_age(db: &TestDatabase) {
@@ -160,46 +165,64 @@ async fn what_waits_is_counted_per_lane(db: &TestDatabase) {
     let conn = db.store.conn();
     assert!(jobs::lanes_waiting(conn, start()).await.unwrap().is_empty());
     for (number, due) in [(1, 5), (2, 3), (3, 9_000)] {
-        jobs::insert_due(
-            conn,
-            &NewJob {
-                due_at: start() + seconds(due),
-                ..job(number)
-            },
-            start(),
-        )
-        .await
-        .unwrap();
+        let later = NewJob {
+            due_at: start() + seconds(due),
+            ..job(number)
+        };
+        jobs::insert_due(conn, &later, start()).await.unwrap();
     }
-    let rung = inserted(&db.store, &job(4)).await;
+    let callback = NewJob {
+        payload: Payload::DeliverCallback(ForRequest {
+            request_id: Uuid::from_u128(1),
+        }),
+        connection: None,
+        dedup_key: None,
+        ..job(1)
+    };
+    inserted(&db.store, &callback).await;
+    let elsewhere = NewJob {
+        connection: Some("other".into()),
+        ..job(6)
+    };
+    let running = inserted(&db.store, &elsewhere).await;
+    claimed(&db.store, running, "w1").await;
+    inserted(&db.store, &job(4)).await;
     let dead = inserted(&db.store, &job(5)).await;
     let run = claimed(&db.store, dead, "w1").await;
     let ending = Ending::Dead {
         reason: "refused".into(),
         class: "policy".into(),
     };
-    jobs::finish(conn, dead, &run.lease, &ending, start())
-        .await
-        .unwrap();
-    let waiting = jobs::lanes_waiting(conn, start() + seconds(10))
-        .await
-        .unwrap();
-    assert_eq!(waiting.len(), 1);
-    assert_eq!(
-        (waiting[0].lane.as_str(), waiting[0].due, waiting[0].rung),
-        ("create-ticket@main", 2, 1)
-    );
-    assert_eq!(waiting[0].oldest_due_at, Some(start() + seconds(3)));
-    assert_eq!(
-        jobs::lanes_waiting(conn, start()).await.unwrap()[0].oldest_due_at,
-        None,
-        "rung jobs alone"
+    assert!(
+        jobs::finish(conn, dead, &run.lease, &ending, start())
+            .await
+            .unwrap()
     );
 
-    claimed(&db.store, rung, "w1").await;
+    let waiting = async |at: i64| {
+        let waiting = jobs::lanes_waiting(conn, start() + seconds(at))
+            .await
+            .unwrap();
+        let lanes: Vec<_> = waiting
+            .into_iter()
+            .map(|it| (it.lane, it.due, it.rung))
+            .collect();
+        lanes
+    };
+    let (callback, create) = ("callback".to_owned(), "create-ticket@main".to_owned());
+    assert_eq!(
+        waiting(0).await,
+        [(callback.clone(), 0, 1), (create.clone(), 0, 1)]
+    );
+    assert_eq!(
+        waiting(10).await,
+        [(callback, 0, 1), (create.clone(), 2, 1)]
+    );
+
     let counts = jobs::counts(conn).await.unwrap();
     let counted: Vec<_> = counts
         .iter()
+        .filter(|it| it.lane == create)
         .map(|it| (it.state, it.count, it.oldest))
         .collect();
     assert_eq!(
@@ -207,9 +230,15 @@ async fn what_waits_is_counted_per_lane(db: &TestDatabase) {
         [
             (JobState::Dead, 1, Some(start())),
             (JobState::Due, 3, Some(start() + seconds(3))),
-            (JobState::Running, 1, Some(start()))
+            (JobState::Rung, 1, Some(start()))
         ]
     );
+}
+
+async fn a_long_backlog_is_counted_up_to_a_bound(db: &TestDatabase) {
+    fill(&db.store, 2_100).await;
+    let waiting = jobs::lanes_waiting(db.store.conn(), start()).await.unwrap();
+    assert_eq!((waiting[0].due, waiting[0].rung), (2_000, 0));
 }
 
 async fn an_unclaimed_ring_is_rung_again(db: &TestDatabase) {
