@@ -76,6 +76,8 @@ pub struct Knobs {
     pub async_tasks_ms: u64,
     /// Derived role rows follow a change of group or role so long after it.
     pub inherited_roles_ms: u64,
+    /// Texts come back changed: 4-byte characters are replaced, `\n` becomes `\r\n`.
+    pub mangle_text: bool,
     pub dup_sys_id: DupSysId,
     /// A `sys_id` in a POST is honoured; otherwise the instance picks its own.
     pub client_sys_id: bool,
@@ -140,6 +142,7 @@ impl Default for Knobs {
             visible_delay_ms: 0,
             async_tasks_ms: 300,
             inherited_roles_ms: 500,
+            mangle_text: false,
             dup_sys_id: DupSysId::Refuse,
             client_sys_id: true,
             journal_hidden: true,

@@ -18,8 +18,8 @@ use crate::lock::hold;
 use crate::log::{CallFilter, CallRecord};
 use crate::refusal::Refusal;
 use crate::sim::Sim;
-use crate::world::Input;
 use crate::world::agent::AgentAction;
+use crate::world::{Act, Actor, Fields, Input};
 use crate::{http, query};
 
 /// A row as the instance stores it: column → value, empty columns left out.
@@ -167,8 +167,8 @@ impl Simulator {
 
     /// All rows of a table that match an encoded query, as their writers left them.
     pub fn rows(&self, table: &str, encoded_query: &str) -> Vec<RowMap> {
-        let (system, knobs) = (crate::world::Actor::system(), self.sim.knobs());
-        let act = crate::world::Act {
+        let (system, knobs) = (Actor::system(), self.sim.knobs());
+        let act = Act {
             actor: &system,
             knobs: &knobs,
             now: self.sim.clock.now(),
@@ -176,7 +176,7 @@ impl Simulator {
         let world = hold(&self.sim.world);
         let rows = world.dump(table).into_iter();
         rows.filter(|row| query::matches(&world, &act, table, row, encoded_query))
-            .map(crate::world::Fields::to_map)
+            .map(Fields::to_map)
             .collect()
     }
 
@@ -184,6 +184,16 @@ impl Simulator {
     pub fn row(&self, table: &str, encoded_query: &str) -> Option<RowMap> {
         let mut rows = self.rows(table, encoded_query).into_iter();
         rows.next().filter(|_| rows.next().is_none())
+    }
+
+    /// All rows by class, as their writers left them.
+    pub fn dump(&self) -> BTreeMap<String, Vec<RowMap>> {
+        let world = hold(&self.sim.world);
+        let classes = world.dump_all().into_iter();
+        let rows = |rows: Vec<&Fields>| rows.into_iter().map(Fields::to_map).collect();
+        classes
+            .map(|(class, of_class)| (class.to_owned(), rows(of_class)))
+            .collect()
     }
 
     /// Inserts a row as a user, or as the instance itself without one; gives its sys_id.

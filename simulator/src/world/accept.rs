@@ -38,7 +38,10 @@ impl World {
             }
             match column.kind {
                 Kind::Journal if value.trim().is_empty() => {}
-                Kind::Journal => accepted.entries.push((name.clone(), value.clone())),
+                Kind::Journal => {
+                    let text = mangled(act, value.clone());
+                    accepted.entries.push((name.clone(), text));
+                }
                 _ => accepted.values.extend(
                     self.stored(act, table, column, value, input)
                         .map(|value| (name.clone(), value)),
@@ -88,7 +91,10 @@ impl World {
             Kind::DateTime => parse_stamp(value)
                 .map(stamp)
                 .or_else(|| parse_local(value, chrono_tz::Tz::UTC).map(stamp)),
-            _ => Some(value.chars().take(column.max_length.max(1)).collect()),
+            _ => {
+                let text: String = value.chars().take(column.max_length.max(1)).collect();
+                Some(mangled(act, text))
+            }
         }
     }
 
@@ -127,4 +133,20 @@ fn integer(value: &str) -> Option<String> {
     whole
         .filter(|(whole, _)| whole.parse::<i64>().is_ok())
         .map(|(whole, _)| whole.to_owned())
+}
+
+/// What a column of three-byte characters and a form post make of a text (wire contract 1.5).
+fn mangled(act: &Act<'_>, text: String) -> String {
+    if !act.knobs.mangle_text {
+        return text;
+    }
+    let kept = |letter: char| {
+        if letter.len_utf8() > 3 {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    let text: String = text.chars().map(kept).collect();
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
 }

@@ -49,7 +49,7 @@ impl World {
         )?;
         self.committed(
             act,
-            Change {
+            &Change {
                 operation: Operation::Delete,
                 table: class,
                 sys_id: sys_id.to_owned(),

@@ -68,7 +68,7 @@ impl World {
         columns.extend(accepted.entries.into_iter().map(|(element, _)| element));
         self.committed(
             act,
-            Change {
+            &Change {
                 operation: Operation::Insert,
                 table: table.to_owned(),
                 sys_id: sys_id.clone(),

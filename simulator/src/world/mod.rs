@@ -14,6 +14,7 @@ pub(crate) mod choices;
 pub(crate) mod column;
 mod delete;
 pub(crate) mod dictionary;
+mod engine;
 mod insert;
 pub(crate) mod journal;
 mod numbers;

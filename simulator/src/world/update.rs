@@ -67,7 +67,7 @@ impl World {
         self.audit(act, &class, &old, &new, &columns);
         self.committed(
             act,
-            Change {
+            &Change {
                 operation: Operation::Update,
                 table: class,
                 sys_id: sys_id.to_owned(),

@@ -169,6 +169,7 @@ async fn agents_act_and_the_state_can_be_dumped() {
         .await
         .json();
     assert_eq!(dump["tables"]["incident"].as_array().unwrap().len(), 61);
+    assert_eq!(instance.sim.dump()["incident"].len(), 61);
     let all = sim(&instance, Method::GET, "/state", Value::Null)
         .await
         .json();

@@ -497,6 +497,15 @@ async fn inherited_roles_follow_a_group_after_a_while() {
             .len(),
         roles()
     );
+    let derived = instance
+        .sim
+        .rows("sys_user_has_role", &format!("user={fern}"));
+    instance
+        .sim
+        .delete("sys_user_has_role", &derived[0]["sys_id"])
+        .unwrap();
+    instance.sim.advance(Duration::from_millis(500));
+    assert_eq!(roles(), derived.len(), "a deleted inherited row comes back");
     instance
         .sim
         .delete("sys_user_grmember", &membership)
@@ -584,4 +593,20 @@ async fn clock_skew_moves_the_date_header_only() {
         instance.post("incident", json!({})).await.result()["sys_created_on"],
         "2026-11-22 10:00:00"
     );
+}
+
+#[tokio::test]
+async fn mangle_text_gives_back_other_bytes_than_were_sent() {
+    let instance = Instance::start().await;
+    instance.sim.set_knobs(|knobs| knobs.mangle_text = true);
+    let text = "one\ntwo \u{1f600}";
+    let body = json!({"description": text, "comments": text});
+    let row = instance.post("incident", body).await.result();
+    assert_eq!(row["description"], "one\r\ntwo \u{fffd}");
+    let id = row["sys_id"].as_str().unwrap();
+    let entry = instance
+        .sim
+        .row("sys_journal_field", &format!("element_id={id}"))
+        .unwrap();
+    assert_eq!(entry["value"], "one\r\ntwo \u{fffd}");
 }
