@@ -1,9 +1,10 @@
 //! The database gone, locked, full, read-only: each with words that say what to do, and nothing lost.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use shared::store::{SqliteGuard, Store, StoreError, StoreOptions, jobs};
 use tests::databases::{Flavour, fresh};
 use uuid::Uuid;
@@ -69,7 +70,7 @@ async fn a_wrong_port_is_unavailable_and_shows_no_password() {
 #[tokio::test]
 async fn a_missing_postgres_database_is_told_with_what_to_do() {
     let db = fresh(Flavour::Postgres).await;
-    let url = secrecy::ExposeSecret::expose_secret(&db.options.url).to_owned();
+    let url = db.options.url.expose_secret().to_owned();
     let error = fails(&format!("{url}_which_is_not_there")).await;
     let words = error.to_string();
     assert!(
@@ -388,4 +389,54 @@ async fn a_database_in_memory_keeps_its_rows() {
         .unwrap();
     assert!(jobs::find(store.conn(), job.id).await.unwrap().is_some());
     assert_eq!(options("sqlite::memory:").sqlite_file(), None);
+}
+
+/// What was logged, in bytes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_of_any_level_holds_the_password() {
+    let db = fresh(Flavour::Postgres).await;
+    let mut url = url::Url::parse(db.options.url.expose_secret()).unwrap();
+    url.set_password(Some("hunter2")).unwrap();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let store = Store::connect(&StoreOptions {
+        url: SecretString::from(url.as_str()),
+        ..db.options.clone()
+    })
+    .await
+    .unwrap();
+    jobs::insert(store.conn(), &create_job(Uuid::from_u128(1)), start())
+        .await
+        .unwrap();
+    let tx = store.begin().await.unwrap();
+    tx.commit().await.unwrap();
+    tracing::info!("{} {store:?}", store.address());
+    fails(&format!("{url}_which_is_not_there")).await;
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("INSERT INTO jobs") && log.contains(store.address()),
+        "it logs: {log}"
+    );
+    assert!(!log.contains("hunter2"), "{log}");
 }
