@@ -114,9 +114,11 @@ async fn take_turn(
     let needed = open
         .iter()
         .any(|it| it.connection == cadence.connection && it.table == cadence.table);
-    let job = job(cadence, now).filter(|_| needed);
     let mut stored = None;
-    if let Some(job) = job {
+    // Not left to `insert`, which would have the page that is running run once more: a run longer than its turn would
+    // never get past that page.
+    let idle = needed && !jobs::is_live(&tx, &cadence.name).await?;
+    if let Some(job) = job(cadence, now).filter(|_| idle) {
         stored = if scheduler
             .lanes
             .admit(&job.lane(), job.connection.as_deref())

@@ -95,7 +95,7 @@ impl Deed for Accept<'_> {
 }
 
 /// Inserts a request with all that belongs to it, or finds the one that another call has just inserted.
-pub(crate) async fn take_in(
+async fn take_in(
     scheduler: &Scheduler,
     work: &mut Work,
     source: &str,
@@ -103,16 +103,7 @@ pub(crate) async fn take_in(
     route: &Route,
 ) -> Result<Taken, Unfinished> {
     let now = scheduler.now();
-    let settings = scheduler.settings.sources.get(source);
-    let has_callback =
-        asked.callback_url.is_some() || settings.is_some_and(|it| !it.callback_url.is_empty());
-    let new = NewRequest {
-        source: source.to_owned(),
-        route: route.name.clone(),
-        asked: asked.clone(),
-        has_callback,
-        actor: source.to_owned(),
-    };
+    let new = new_request(scheduler, source, asked, route);
     let request = match requests::insert(&work.tx, &new, now).await? {
         Inserted::New(request) => request,
         Inserted::Existing(request, original) => {
@@ -128,7 +119,24 @@ pub(crate) async fn take_in(
     })
 }
 
-fn planned_ticket(scheduler: &Scheduler, route: &Route, request: &Request) -> NewTicket {
+pub(crate) fn new_request(
+    scheduler: &Scheduler,
+    source: &str,
+    asked: &Asked,
+    route: &Route,
+) -> NewRequest {
+    let settings = scheduler.settings.sources.get(source);
+    NewRequest {
+        source: source.to_owned(),
+        route: route.name.clone(),
+        asked: asked.clone(),
+        has_callback: asked.callback_url.is_some()
+            || settings.is_some_and(|it| !it.callback_url.is_empty()),
+        actor: source.to_owned(),
+    }
+}
+
+pub(crate) fn planned_ticket(scheduler: &Scheduler, route: &Route, request: &Request) -> NewTicket {
     let sys_id = match &route.kind {
         TicketKind::Table(table) => Some(chosen_sys_id(
             &scheduler.settings.bridge_name,
@@ -147,7 +155,7 @@ fn planned_ticket(scheduler: &Scheduler, route: &Route, request: &Request) -> Ne
     }
 }
 
-fn create_job(route: &Route, request: &Request, now: DateTime<Utc>) -> NewJob {
+pub(crate) fn create_job(route: &Route, request: &Request, now: DateTime<Utc>) -> NewJob {
     NewJob {
         payload: Payload::CreateTicket(ForRequest {
             request_id: request.id,
@@ -167,7 +175,11 @@ async fn asked_originally(tx: &Tx, id: Uuid) -> Result<Asked, StoreError> {
     })
 }
 
-fn same_or_conflict(request: Request, original: &Asked, asked: &Asked) -> Result<Taken, Problem> {
+pub(crate) fn same_or_conflict(
+    request: Request,
+    original: &Asked,
+    asked: &Asked,
+) -> Result<Taken, Problem> {
     let differences = differences(original, asked);
     if differences.is_empty() {
         return Ok(Taken {

@@ -2,16 +2,18 @@
 
 use shared::request::Asked;
 use shared::route::Route;
-use shared::store::requests;
+use shared::store::requests::{self, Inserted, NewRequest};
+use shared::store::tickets;
 
-use super::accept::{Taken, accept, take_in};
+use super::accept::{Taken, accept, create_job, new_request, planned_ticket, same_or_conflict};
 use super::admission::Admission;
 use super::problem::Problem;
 use super::problem_kind::Kind;
 use super::transaction::{Deed, Unfinished, Work};
 use crate::Scheduler;
 
-/// Items of one transaction: enough to share the cost of the commit, few enough to hold no lock for long.
+/// Items of one transaction, and of each of its statements: enough to share their cost, few enough to hold no lock for
+/// long.
 const CHUNK: usize = 100;
 
 /// One item that may be inserted, and its place in the batch.
@@ -80,17 +82,32 @@ impl Deed for TakeIn<'_> {
     type Done = Vec<Result<Taken, Problem>>;
 
     async fn run(&self, scheduler: &Scheduler, work: &mut Work) -> Result<Self::Done, Unfinished> {
-        let mut answers = Vec::with_capacity(self.items.len());
-        for item in self.items {
-            match take_in(scheduler, work, self.source, &item.asked, item.route).await {
-                Ok(request) => answers.push(Ok(request)),
-                // Decided from what was read: no statement has failed, the transaction goes on.
-                Err(Unfinished::Refused(problem)) if problem.kind == Kind::Conflict => {
-                    answers.push(Err(problem));
+        let now = scheduler.now();
+        let new: Vec<NewRequest> = self
+            .items
+            .iter()
+            .map(|item| new_request(scheduler, self.source, &item.asked, item.route))
+            .collect();
+        let mut answers = Vec::with_capacity(new.len());
+        let (mut planned, mut jobs) = (Vec::new(), Vec::new());
+        let inserted = requests::insert_many(&work.tx, self.source, &new, now).await?;
+        for (item, inserted) in self.items.iter().zip(inserted) {
+            answers.push(match inserted {
+                Inserted::Existing(request, original) => {
+                    same_or_conflict(request, &original, &item.asked)
                 }
-                Err(other) => return Err(other),
-            }
+                Inserted::New(request) => {
+                    planned.push(planned_ticket(scheduler, item.route, &request));
+                    jobs.push(create_job(item.route, &request, now));
+                    Ok(Taken {
+                        request,
+                        is_new: true,
+                    })
+                }
+            });
         }
+        tickets::insert_many(&work.tx, &planned, now).await?;
+        work.insert_new_jobs(scheduler, jobs, now).await?;
         Ok(answers)
     }
 }

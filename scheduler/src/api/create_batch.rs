@@ -19,7 +19,7 @@ use super::json::read_json;
 use super::new_request::NewRequest;
 use super::problem::{FieldError, Problem};
 use super::query::Params;
-use super::request_view::state_schema;
+use super::request_view::StateWord;
 use crate::Scheduler;
 
 /// Several requests at once.
@@ -53,7 +53,7 @@ pub(crate) struct BatchItem {
     /// The bridge's id of the request.
     id: Option<Uuid>,
     /// Where the request stands.
-    #[schema(schema_with = state_schema)]
+    #[schema(value_type = Option<StateWord>)]
     state: Option<RequestState>,
     /// Address of the request.
     #[schema(format = "uri")]

@@ -8,11 +8,23 @@ use shared::store::events::FeedCursor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::request_view::state_schema;
+use super::request_view::StateWord;
 
 /// A change of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Event)]
+#[schema(as = Event, example = json!({
+    "cursor": "AAAAAAAAAAc",
+    "type": "request.fulfilled",
+    "timestamp": "2030-03-02T10:15:00Z",
+    "data": {
+        "id": "019cadc6-9a80-7e43-be06-b70e01ae413f", "external_id": "REQ-2030-0001", "state": "fulfilled",
+        "reason": "Role assigned.", "attention": null, "version": 4, "may_ask_again": false,
+        "ticket": {
+            "connection": "main", "table": "incident", "sys_id": "9d385017c611228701d22104cc95c371",
+            "number": "INC0010001", "state": "7", "assigned_to": "Beth Anglin", "close_notes": "Role assigned."
+        }
+    }
+}))]
 pub(crate) struct FeedEvent {
     /// Where the feed stands behind this event: send it as `after`, or as `Last-Event-ID`.
     pub(crate) cursor: String,
@@ -35,7 +47,7 @@ struct News {
     /// The source's id.
     external_id: String,
     /// Where it stands.
-    #[schema(schema_with = state_schema)]
+    #[schema(value_type = StateWord)]
     state: RequestState,
     /// Why.
     reason: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -67,11 +68,10 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 
 /// Answers 503 when an operation takes too long. Streams are answered at once, and then may last.
 pub(crate) async fn time_limit(
-    State(scheduler): State<Arc<Scheduler>>,
+    State(limit): State<Duration>,
     request: Request,
     next: Next,
 ) -> Response {
-    let limit = scheduler.settings.server.request_timeout();
     if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
         return response;
     }
@@ -114,6 +114,12 @@ pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
     use super::*;
 
     #[test]
@@ -130,14 +136,40 @@ mod tests {
         assert_eq!(request_id(&HeaderMap::new()), None);
     }
 
-    #[test]
-    fn a_panic_is_answered_without_its_text() {
-        for panic in [
-            Box::new("secret") as Box<dyn Any + Send>,
-            Box::new("secret".to_owned()),
-            Box::new(7),
-        ] {
-            assert_eq!(panicked(panic).status(), 500);
+    async fn call(router: Router) -> (u16, serde_json::Value) {
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let status = response.status().as_u16();
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_text() {
+        async fn panics() -> &'static str {
+            panic!("secret {}", 7)
         }
+        let router = Router::new()
+            .route("/", get(panics))
+            .layer(CatchPanicLayer::custom(panicked));
+        let (status, body) = call(router).await;
+        assert_eq!(status, 500);
+        assert!(!body.to_string().contains("secret"));
+        assert_eq!(body["type"], "urn:ticketbridge:problem:internal");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_takes_too_long_is_answered() {
+        let slow = |seconds| move || tokio::time::sleep(Duration::from_secs(seconds));
+        let limited = middleware::from_fn_with_state(Duration::from_secs(20), time_limit);
+        let router = Router::new().route("/", get(slow(21))).layer(limited);
+        let (status, body) = call(router).await;
+        assert_eq!(status, 503);
+        insta::assert_json_snapshot!(body);
     }
 }

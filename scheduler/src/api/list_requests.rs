@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,14 +8,16 @@ use serde::Serialize;
 use shared::request::RequestState;
 use shared::store::requests::{self, Filter, ListCursor};
 use shared::store::tickets;
+use shared::ticket::Ticket;
 use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::auth::Caller;
 use super::documented_problems::OfReading;
 use super::problem::Problem;
 use super::query::Params;
-use super::request_view::{RequestView, state_schema};
+use super::request_view::{RequestView, StateWord};
 use crate::Scheduler;
 
 const LONGEST_PAGE: u64 = 200;
@@ -42,7 +45,7 @@ pub(crate) struct RequestPage {
 )]
 struct ListParams {
     /// Only in one of these states; repeat it, or put commas between.
-    #[param(schema_with = states_schema)]
+    #[param(value_type = Option<Vec<StateWord>>)]
     state: Option<Vec<RequestState>>,
     /// Only of this category.
     #[param(max_length = 100)]
@@ -96,11 +99,19 @@ pub(crate) async fn list_requests(
     params.finish()?;
     let conn = scheduler.store.conn();
     let (found, next) = requests::list(conn, &filter, after, limit).await?;
-    let mut items = Vec::with_capacity(found.len());
-    for request in found {
-        let ticket = tickets::of_request(conn, request.id).await?;
-        items.push(RequestView::of(request, ticket));
-    }
+    let ids: Vec<Uuid> = found.iter().map(|request| request.id).collect();
+    let mut planned: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
+        .await?
+        .into_iter()
+        .map(|ticket| (ticket.request_id, ticket))
+        .collect();
+    let items = found
+        .into_iter()
+        .map(|request| {
+            let ticket = planned.remove(&request.id);
+            RequestView::of(request, ticket)
+        })
+        .collect();
     let next_cursor = next.map(|cursor| cursor.to_string());
     let next = next_cursor
         .as_deref()
@@ -143,10 +154,6 @@ fn next_link(scheduler: &Scheduler, query: Option<&str>, cursor: &str) -> String
         "{}/v1/requests?{query}",
         scheduler.settings.server.base_url()
     )
-}
-
-fn states_schema() -> utoipa::openapi::schema::Array {
-    utoipa::openapi::schema::Array::new(state_schema())
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub use document::openapi;
 
 /// The whole API, ready to be served.
 pub fn router(scheduler: Arc<Scheduler>) -> Router {
-    let limited = middleware::from_fn_with_state(Arc::clone(&scheduler), layers::time_limit);
+    let limit = scheduler.settings.server.request_timeout();
+    let limited = middleware::from_fn_with_state(limit, layers::time_limit);
     let observed = middleware::from_fn_with_state(Arc::clone(&scheduler), layers::observe);
     document::documented()
         .fallback(layers::unknown_path)

@@ -65,6 +65,7 @@ pub(crate) struct NewRequest {
     /// Until when it shall hold: in the future, and after `valid_from`.
     pub(crate) valid_until: Option<DateTime<Utc>>,
     /// Whatever else the ticket templates need: at most 50 keys and 16 KiB of JSON.
+    #[schema(required = false)]
     pub(crate) attributes: BTreeMap<String, Value>,
     /// Where to send signed callbacks for this request instead of the source's own address. `https`, and a host that the
     /// source's `callback_hosts` names.

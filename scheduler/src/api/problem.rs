@@ -65,10 +65,10 @@ pub(crate) struct Difference {
     #[schema(example = "/item")]
     pub(crate) field: String,
     /// Its value in the first call; null when it was not sent.
-    #[schema(value_type = Option<Object>, example = "SAP role Z_FI_CLERK")]
+    #[schema(example = "SAP role Z_FI_CLERK")]
     pub(crate) stored: Value,
     /// Its value in this call; null when it was not sent.
-    #[schema(value_type = Option<Object>, example = "SAP role Z_FI_ADMIN")]
+    #[schema(example = "SAP role Z_FI_ADMIN")]
     pub(crate) sent: Value,
 }
 

@@ -1,5 +1,6 @@
 //! A request as its source sees it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -7,13 +8,43 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::request::{Request, RequestState};
 use shared::ticket::{Ticket, TicketKind};
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// A stored request, where it stands, and its ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = Request)]
+#[schema(as = Request, example = json!({
+    "id": "019cadc6-9a80-7e43-be06-b70e01ae413f",
+    "source": "idm",
+    "external_id": "REQ-2030-0001",
+    "route": "sap-access",
+    "state": "open",
+    "reason": null,
+    "attention": null,
+    "may_ask_again": false,
+    "version": 2,
+    "category": "application-access",
+    "item": "SAP role Z_FI_CLERK",
+    "requester": "mara.lindt",
+    "requested_for": "joon.park",
+    "justification": "Covers accounts payable in March.",
+    "priority": 3,
+    "valid_from": null,
+    "valid_until": "2030-03-31T22:00:00Z",
+    "attributes": {"role": "Z_FI_CLERK", "system": "P01"},
+    "callback_url": null,
+    "created_at": "2030-03-01T09:00:00Z",
+    "updated_at": "2030-03-01T09:00:01Z",
+    "closed_at": null,
+    "ticket": {
+        "connection": "main", "table": "incident", "kind": "table", "exists": true,
+        "sys_id": "9d385017c611228701d22104cc95c371", "number": "INC0010001", "order_number": null, "state": "1",
+        "approval": "not requested", "stage": null, "close_code": null, "close_notes": null, "assigned_to": null,
+        "assignment_group": "Service Desk", "checked_at": "2030-03-01T09:00:01Z", "given_up_at": null
+    }
+}))]
 pub(crate) struct RequestView {
     /// The bridge's id of the request; also the ticket's `correlation_id`.
     id: Uuid,
@@ -27,7 +58,7 @@ pub(crate) struct RequestView {
     #[schema(example = "sap-access")]
     route: String,
     /// Where it stands.
-    #[schema(schema_with = state_schema)]
+    #[schema(value_type = StateWord)]
     state: RequestState,
     /// Why it is in this state.
     reason: Option<String>,
@@ -170,11 +201,24 @@ impl TicketView {
     }
 }
 
-/// The states of a request as a schema, from the one list of them.
-pub(crate) fn state_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(RequestState::ALL.map(RequestState::as_str)))
-        .examples(["open"])
-        .build()
+/// Stands for [`RequestState`] in the document, from the one list of its words.
+pub(crate) enum StateWord {}
+
+impl PartialSchema for StateWord {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Where a request stands: accepted → opening → open → in_progress ⇄ on_hold → fulfilled, denied or cancelled.",
+            ))
+            .enum_values(Some(RequestState::ALL.map(RequestState::as_str)))
+            .examples(["open"])
+            .into()
+    }
+}
+
+impl ToSchema for StateWord {
+    fn name() -> Cow<'static, str> {
+        "RequestState".into()
+    }
 }

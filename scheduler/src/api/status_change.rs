@@ -16,6 +16,7 @@ pub(crate) const LONGEST_ACTOR: usize = 100;
 /// The words a source may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StatusWord)]
 pub(crate) enum Word {
     /// Somebody on the identity side approved it.
     Approved,
@@ -75,7 +76,7 @@ pub(crate) struct StatusChange {
     #[schema(max_length = 4000)]
     pub(crate) comment: Option<String>,
     /// Whether the requester may see the comment in ServiceNow (`comments`); else it is a work note. Only with a comment.
-    #[schema(default = false)]
+    #[schema(default = false, required = false)]
     pub(crate) visible: bool,
     /// The new end of validity. Needed with `extended`, and only there.
     pub(crate) valid_until: Option<DateTime<Utc>>,

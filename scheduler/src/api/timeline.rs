@@ -47,6 +47,7 @@ fn sentence(row: &AuditRow) -> String {
         (Some(from), Some(to)) if from != to => {
             format!("Moved from {} to {}", spoken(from), spoken(to))
         }
+        _ if row.action == "request.comment" => "Commented".to_owned(),
         _ => capitalised(&spoken(row.action.rsplit('.').next().unwrap_or_default())),
     };
     let until = changed_to(row, "valid_until").map(|until| format!(" until {until}"));

@@ -76,6 +76,25 @@ impl Work {
         }
         Ok(())
     }
+
+    /// The same for jobs of requests that this very transaction has stored.
+    pub(crate) async fn insert_new_jobs(
+        &mut self,
+        scheduler: &Scheduler,
+        new: Vec<NewJob>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let admit = |job: &NewJob| {
+            scheduler
+                .lanes
+                .admit(&job.lane(), job.connection.as_deref())
+        };
+        let rung: Vec<bool> = new.iter().map(admit).collect();
+        let new: Vec<(NewJob, bool)> = new.into_iter().zip(rung).collect();
+        self.rung
+            .extend(jobs::insert_many(&self.tx, &new, now).await?);
+        Ok(())
+    }
 }
 
 /// What is decided and stored in one transaction.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
@@ -5,6 +7,7 @@ use shared::job::JobState;
 use shared::store::{audit, events, jobs, requests, tickets};
 use shared::ticket::{TicketKind, chosen_sys_id};
 use tests::bridge::{Answer, Bridge, asked};
+use tests::databases::Flavour;
 use uuid::Uuid;
 
 use crate::stable;
@@ -131,6 +134,7 @@ async fn a_deep_lane_leaves_the_bell_to_the_relay(bridge: &Bridge) {
 async fn a_request_is_shown_with_its_story(bridge: &Bridge) {
     let api = bridge.api("idm").await;
     let id = api.create("R1", "application-access").await;
+    bridge.clock.advance(Duration::from_secs(1));
     let said = json!({"status": "comment", "comment": "Please call first.", "actor": "mara.lindt"});
     assert_eq!(
         api.post(&format!("/v1/requests/{id}/status"), &said)
@@ -228,4 +232,24 @@ async fn a_callback_of_its_own_is_remembered(bridge: &Bridge) {
         request.asked.callback_url.as_deref(),
         Some("https://idm.example.com/hook")
     );
+}
+
+/// The trace id of the caller is stored with the job, and goes with it into the doorbell.
+#[tokio::test]
+async fn the_trace_of_the_caller_goes_on_with_the_job() {
+    let bridge = Bridge::start(Flavour::Sqlite).await;
+    let telemetry = shared::telemetry::init(&bridge.scheduler.settings.telemetry).unwrap();
+    let api = bridge.api("idm").await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let call = api
+        .call(reqwest::Method::POST, "/v1/requests")
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    let id = Answer::of(call.json(&asked("R1", "application-access")))
+        .await
+        .id();
+    let job = &jobs::of_request(bridge.store().conn(), id).await.unwrap()[0];
+    let stored = job.traceparent.as_deref().unwrap();
+    assert_eq!(&stored[3..35], trace);
+    assert_ne!(&stored[36..52], "00f067aa0ba902b7", "with a span of ours");
+    telemetry.finish().await;
 }
