@@ -17,7 +17,9 @@
 //! ```
 
 mod admin;
+mod attachment;
 mod auth;
+mod batch;
 mod catalog;
 mod clock;
 mod dice;
@@ -32,6 +34,7 @@ mod seed;
 mod shape;
 mod sim;
 mod simulator;
+mod stats;
 mod table_api;
 mod world;
 

@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 
 use super::order::Wish;
 use super::place::{self, Line, Order};
-use super::{bad, engine, price};
+use super::{bad, price};
 use crate::http::answer::Answer;
 use crate::http::routes::Api;
 use crate::refusal::Refusal;
 use crate::world::{Act, Actor, Fields, World};
 
 pub(super) fn show(api: &mut Api<'_>) -> Result<Answer, Refusal> {
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let cart = cart(api.world, &engine_act(api, &engine))?;
     Ok(shown(api.world, &cart))
 }
 
 pub(super) fn add(api: &mut Api<'_>, item: &str) -> Result<Answer, Refusal> {
     let line = Wish::read(&api.call.body)?.line(api.world, &api.act(), item)?;
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = engine_act(api, &engine);
     let cart = cart(api.world, &act)?;
     store(api.world, &act, &cart, &line)?;
@@ -30,7 +30,7 @@ pub(super) fn add(api: &mut Api<'_>, item: &str) -> Result<Answer, Refusal> {
 
 /// Replaces a line's quantity and variables.
 pub(super) fn change(api: &mut Api<'_>, line: &str) -> Result<Answer, Refusal> {
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = engine_act(api, &engine);
     let item = own_line(api, &act, line)?.get("cat_item").to_owned();
     let wish = Wish::read(&api.call.body)?.line(api.world, &api.act(), &item)?;
@@ -41,7 +41,7 @@ pub(super) fn change(api: &mut Api<'_>, line: &str) -> Result<Answer, Refusal> {
 }
 
 pub(super) fn remove(api: &mut Api<'_>, line: &str) -> Result<Answer, Refusal> {
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = engine_act(api, &engine);
     own_line(api, &act, line)?;
     clear(api.world, &act, line)?;
@@ -49,7 +49,7 @@ pub(super) fn remove(api: &mut Api<'_>, line: &str) -> Result<Answer, Refusal> {
 }
 
 pub(super) fn empty(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = engine_act(api, &engine);
     if cart(api.world, &act)? != id {
         return Err(bad("Invalid cart id"));
@@ -74,7 +74,7 @@ pub(super) fn submit(api: &mut Api<'_>) -> Result<Answer, Refusal> {
         serde_json::from_slice(&api.call.body)
             .map_err(|_| Refusal::BadBody("The payload is not valid JSON.".to_owned()))?
     };
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = engine_act(api, &engine);
     let cart = cart(api.world, &act)?;
     let lines: Vec<Line> = lines(api.world, &cart)

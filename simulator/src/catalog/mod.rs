@@ -2,7 +2,6 @@
 
 mod cart;
 mod catalogs;
-mod engine;
 mod flow;
 mod items;
 mod order;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::place::{self, Line, Order};
-use super::{bad, engine, items, questions};
+use super::{bad, items, questions};
 use crate::http::answer::Answer;
 use crate::http::routes::Api;
 use crate::refusal::Refusal;
@@ -31,7 +31,7 @@ const MOST_PEOPLE: usize = 50;
 /// Places an order of one item; every call is a new order.
 pub(super) fn answer(api: &mut Api<'_>, item: &str) -> Result<Answer, Refusal> {
     let wish = Wish::read(&api.call.body)?;
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = Act {
         actor: &engine,
         ..api.act()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{bad, engine, items, questions};
+use super::{bad, items, questions};
 use crate::http::answer::Answer;
 use crate::http::routes::Api;
 use crate::refusal::Refusal;
@@ -50,7 +50,7 @@ pub(super) fn answer(api: &mut Api<'_>, id: &str) -> Result<Answer, Refusal> {
     values
         .entry("contact_type".to_owned())
         .or_insert_with(|| "self-service".to_owned());
-    let engine = engine::of(api.actor);
+    let engine = api.actor.as_engine();
     let act = Act {
         actor: &engine,
         ..api.act()

@@ -5,13 +5,13 @@ pub(crate) mod call;
 pub(crate) mod connection;
 pub(crate) mod gate;
 mod headers;
-mod media;
+pub(crate) mod media;
 pub(crate) mod pipeline;
 pub(crate) mod rate;
 pub(crate) mod routes;
 mod serve;
 pub(crate) mod sessions;
-mod spoil;
+pub(crate) mod spoil;
 mod storm;
 
 pub(crate) use serve::router;

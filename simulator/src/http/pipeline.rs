@@ -9,6 +9,7 @@ use super::call::Call;
 use super::rate::Ruling;
 use super::{headers, media, routes, spoil, storm};
 use crate::auth;
+use crate::batch;
 use crate::faults::Traits;
 use crate::knobs::Knobs;
 use crate::lock::hold;
@@ -122,7 +123,11 @@ async fn gated(sim: &Sim, knobs: &Arc<Knobs>, caller: &Actor, call: &Call) -> An
         return Answer::html(429, "");
     };
     let quota = quota(knobs, call);
-    let latency = Duration::from_millis(knobs.latency_ms);
+    let latency = if call.path.ends_with("/batch") {
+        batch::span(knobs, call)
+    } else {
+        Duration::from_millis(knobs.latency_ms)
+    };
     let over = quota.is_some_and(|quota| latency > quota);
     let span = quota.filter(|_| over).unwrap_or(latency);
     if !span.is_zero() {

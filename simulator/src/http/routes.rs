@@ -4,11 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::answer::Answer;
 use super::call::Call;
+use crate::attachment;
+use crate::batch;
 use crate::catalog;
 use crate::knobs::Knobs;
 use crate::lock::hold;
 use crate::refusal::Refusal;
 use crate::sim::Sim;
+use crate::stats;
 use crate::table_api;
 use crate::world::{Act, Actor, World};
 
@@ -77,6 +80,9 @@ fn processor(api: &mut Api<'_>, route: &Route) -> Result<Answer, Refusal> {
     let parts: Vec<&str> = route.rest.iter().map(String::as_str).collect();
     match (route.namespace.as_str(), parts.as_slice()) {
         ("now", ["table", rest @ ..]) => table_api::answer(api, rest),
+        ("now", ["stats", rest @ ..]) => stats::answer(api, rest),
+        ("now", ["attachment", rest @ ..]) => attachment::answer(api, rest),
+        ("now", ["batch"]) => batch::answer(api),
         ("sn_sc", ["servicecatalog", rest @ ..]) => catalog::answer(api, rest),
         _ => Err(Refusal::NoSuchResource),
     }
@@ -130,6 +136,7 @@ pub(crate) fn kind(call: &Call) -> String {
     match parts.as_slice() {
         ["table", ..] => format!("table.{verb}"),
         ["servicecatalog", rest @ ..] => catalog::kind(rest),
+        ["attachment", rest @ ..] => attachment::kind(&call.method, rest),
         [api, ..] => (*api).to_owned(),
         [] => "other".to_owned(),
     }

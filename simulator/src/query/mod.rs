@@ -23,6 +23,7 @@ pub(crate) use parse::parse;
 pub(crate) use plain::plain_filter;
 pub(crate) use plan::Plan;
 pub(crate) use select::select;
+pub(crate) use test::compare;
 
 use crate::world::{Act, Fields, World};
 

@@ -9,6 +9,8 @@ mod read;
 mod remove;
 mod update;
 
+pub(crate) use list::plan;
+
 use crate::http::answer::Answer;
 use crate::http::routes::Api;
 use crate::refusal::Refusal;

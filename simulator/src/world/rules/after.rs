@@ -22,9 +22,6 @@ impl World {
             }
             _ => {}
         }
-        // What follows from a change comes after it in the list.
-        let place = self.changes.len();
-        self.roll_up(act, &change);
         if self.dictionary.extends(&change.table, "task") {
             // Whoever listens fetches them soon; without a listener only the latest are kept.
             if self.changes.len() >= KEPT_CHANGES {
