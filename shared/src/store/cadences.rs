@@ -143,23 +143,6 @@ pub async fn set_paused(
     Ok(touched == 1)
 }
 
-/// Makes a cadence due now. False when there is none of that name.
-pub async fn hasten(
-    conn: &impl ConnectionTrait,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let touched = Sql::new(conn, "UPDATE cadences SET next_at = CASE WHEN next_at > ")
-        .bind(now)
-        .then(" THEN ")
-        .bind(now)
-        .then(" ELSE next_at END WHERE name = ")
-        .bind(name)
-        .run(conn)
-        .await?;
-    Ok(touched == 1)
-}
-
 /// Every cadence, by name.
 pub async fn list(conn: &impl ConnectionTrait) -> Result<Vec<Cadence>, StoreError> {
     let rows = Entity::find().order_by_asc(Column::Name).all(conn).await?;

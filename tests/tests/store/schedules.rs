@@ -153,23 +153,6 @@ async fn a_paused_cadence_waits(db: &TestDatabase) {
             .await
             .unwrap()
     );
-    assert!(
-        cadences::hasten(conn, "a", start() + seconds(5))
-            .await
-            .unwrap()
-    );
-    assert_eq!(only(db).await.next_at, start() + seconds(5));
-    assert!(
-        cadences::hasten(conn, "a", start() + seconds(9))
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        only(db).await.next_at,
-        start() + seconds(5),
-        "hastening never delays"
-    );
-    assert!(!cadences::hasten(conn, "b", start()).await.unwrap());
 }
 
 async fn a_cursor_moves_only_from_where_it_is(db: &TestDatabase) {
