@@ -1,5 +1,6 @@
 //! Stock data of an out-of-box instance. All people are fictional.
 
+mod history;
 pub(crate) mod id;
 mod rows;
 mod tickets;
@@ -50,6 +51,7 @@ pub(crate) fn world(seed: u64, now: DateTime<Utc>, knobs: &Knobs) -> Result<Worl
     rows::stock(&mut world, &act)?;
     world.derive_roles(&act);
     tickets::add(&mut world, &act)?;
+    history::add(&mut world, &act);
     world.forget_agenda();
     world.take_changes();
     Ok(world)

@@ -123,6 +123,16 @@ const ALIASES: &[(&str, &str, &str)] = &[
     ("sys_user_role", "admin", "2831a114c611228501d4ea6c309d626d"),
     ("sys_user_role", "itil", "282bf1fac6112285017366cb5f867469"),
     ("sys_user_role", "badge_reader", "badge_reader_role"),
+    (
+        "sys_user",
+        "natasha.ingram",
+        "46c5bf6ca9fe1981010713e3ac7d3384",
+    ),
+    (
+        "cmn_department",
+        "Finance",
+        "a581ab703710200044e0bfc8bcbe5de8",
+    ),
     ("cmn_location", "annex", "4"),
     (
         "core_company",

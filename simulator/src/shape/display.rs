@@ -22,7 +22,7 @@ impl View<'_> {
                 &["comments", "work_notes"],
             ),
             Kind::Boolean if value.is_empty() => "false".to_owned(),
-            Kind::Password => String::new(),
+            Kind::Password => self.masked(column, row),
             _ if value.is_empty() => String::new(),
             Kind::Choice | Kind::IntChoice => self.label(class, &column.name, value),
             Kind::Reference => self.reference(column, value),
@@ -40,6 +40,17 @@ impl View<'_> {
             Kind::Text | Kind::Guid | Kind::Decimal | Kind::Domain | Kind::Boolean => {
                 value.to_owned()
             }
+        }
+    }
+
+    /// A secret shows that it is there and nothing else.
+    fn masked(&self, column: &Column, row: &Fields) -> String {
+        let set =
+            !row.get(&column.name).is_empty() || self.world.passwords.contains_key(row.sys_id());
+        if set {
+            "********".to_owned()
+        } else {
+            String::new()
         }
     }
 

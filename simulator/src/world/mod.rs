@@ -20,6 +20,7 @@ pub(crate) mod journal;
 mod numbers;
 mod policy;
 mod priority;
+mod recall;
 mod roles;
 mod row;
 mod rules;
