@@ -1,0 +1,422 @@
+//! A whole bridge inside the test process: the harness of [`crate::bridge`] with a worker, two simulated instances and an identity
+//! system that takes callbacks. All clocks stand still until a test moves them; nothing runs by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::clock::Clock as _;
+use shared::config::{Layers, Settings};
+use shared::job::JobState;
+use shared::queue::{Broker as _, Doorbell, Lane};
+use shared::request::Request;
+use shared::store::attempts::{self, Attempt};
+use shared::store::audit::{self, AuditRow};
+use shared::store::circuits::{self, Circuit};
+use shared::store::jobs::Job;
+use shared::store::{cadences, jobs, requests, tickets};
+use shared::ticket::Ticket;
+use simulator::{AgentAction, CallFilter, Clock, Fault, Options, RowMap, Simulator};
+use uuid::Uuid;
+
+use crate::bridge::{Answer, Api, Bridge, asked};
+use crate::databases::Flavour;
+use crate::receiver::Receiver;
+
+/// Every queue.
+const QUEUES: [&str; 7] = [
+    "update-status@main",
+    "update-status@other",
+    "create-ticket@main",
+    "create-ticket@other",
+    "ticket-status@main",
+    "ticket-status@other",
+    "callback",
+];
+
+/// Rounds after which something runs in circles.
+const ROUNDS: usize = 400;
+
+/// A running bridge, gone when dropped.
+pub struct Running {
+    /// Store, queue, clock, scheduler and API.
+    pub bridge: Bridge,
+    /// The instance of connection `main`.
+    pub main: Simulator,
+    /// The instance of connection `other`.
+    pub other: Simulator,
+    /// The identity system `idm`.
+    pub receiver: Receiver,
+    /// A worker process.
+    pub worker: Arc<worker::Context>,
+    /// The API as `idm` sees it.
+    pub idm: Api,
+    preset: String,
+}
+
+impl Running {
+    /// With the routes of the preset.
+    pub async fn start(flavour: Flavour) -> Self {
+        Self::with(flavour, "").await
+    }
+
+    /// With more TOML behind the preset.
+    pub async fn with(flavour: Flavour, more: &str) -> Self {
+        let start = crate::clock::ManualClock::default().now();
+        let instance = |seed| Options {
+            seed,
+            clock: Clock::manual(start),
+            ..Options::for_tests()
+        };
+        let main = Simulator::start(instance(1))
+            .await
+            .expect("an instance starts");
+        let other = Simulator::start(instance(2))
+            .await
+            .expect("an instance starts");
+        let receiver = Receiver::start().await;
+        let preset = format!("{}\n{more}", preset(&main, &other, &receiver));
+        let bridge = Bridge::with(flavour, &preset).await;
+        let worker = worker(&bridge, "worker-1").await;
+        let idm = bridge.api("idm").await;
+        Self {
+            bridge,
+            main,
+            other,
+            receiver,
+            worker,
+            idm,
+            preset,
+        }
+    }
+
+    /// Another worker process on the same database and queue.
+    pub async fn another_worker(&self) -> Arc<worker::Context> {
+        worker(&self.bridge, "worker-2").await
+    }
+
+    /// A worker process of another name that nobody knows yet.
+    pub fn fresh_worker(&self, identity: &str) -> Arc<worker::Context> {
+        let scheduler = &self.bridge.scheduler;
+        context(&self.bridge, Arc::clone(&scheduler.settings), identity)
+    }
+
+    /// A worker process whose settings have `to` in the place of `from`.
+    pub async fn worker_with(&self, from: &str, to: &str) -> Arc<worker::Context> {
+        assert!(self.preset.contains(from), "the preset holds {from}");
+        let layers = Layers {
+            preset: Some(self.preset.replacen(from, to, 1)),
+            ..Layers::default()
+        };
+        let settings = Settings::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
+        let context = context(&self.bridge, Arc::new(settings), "worker-changed");
+        worker::heartbeat::register(&context)
+            .await
+            .expect("the database is there");
+        context
+    }
+
+    /// Moves all clocks.
+    pub fn advance(&self, by: Duration) {
+        self.bridge.clock.advance(by);
+        self.main.advance(by);
+        self.other.advance(by);
+    }
+
+    /// Rings and runs what is due until nothing moves any more.
+    pub async fn settle(&self) {
+        for _ in 0..ROUNDS {
+            worker::heartbeat::tick(&self.worker)
+                .await
+                .expect("the database is there");
+            self.bridge.settle().await;
+            let bells = self.bells().await;
+            if bells.is_empty() {
+                return;
+            }
+            for bell in bells {
+                worker::ring(&self.worker, bell).await;
+            }
+        }
+        panic!("the bridge does not come to rest");
+    }
+
+    /// Lets `time` pass in steps of `step`, with everything running.
+    pub async fn pass(&self, time: Duration, step: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let now = step.min(left);
+            self.advance(now);
+            self.look().await;
+            left -= now;
+        }
+    }
+
+    /// What schedulers do on their own: cadences, sweeper; then everything that follows.
+    pub async fn look(&self) {
+        scheduler::sweeper::tick(&self.bridge.scheduler)
+            .await
+            .expect("the sweeper works");
+        scheduler::cadence::tick(&self.bridge.scheduler)
+            .await
+            .expect("the cadences work");
+        self.settle().await;
+    }
+
+    /// Reads the changes of a table now, whatever its cadence says.
+    pub async fn poll(&self, table: &str) {
+        self.hasten(&format!("changes:main:{table}")).await;
+    }
+
+    /// Reads all open tickets of a table now.
+    pub async fn reconcile(&self, table: &str) {
+        self.hasten(&format!("reconcile:main:{table}")).await;
+    }
+
+    async fn hasten(&self, cadence: &str) {
+        let conn = self.bridge.store().conn();
+        // The first round makes the cadences known; its own turns are over before the one that counts.
+        self.look().await;
+        cadences::hasten(conn, cadence, self.bridge.clock.now())
+            .await
+            .expect("the database is there");
+        self.look().await;
+    }
+
+    /// The bells that wait, of all lanes.
+    pub async fn bells(&self) -> Vec<Doorbell> {
+        let mut bells = Vec::new();
+        for queue in QUEUES {
+            let lane: Lane = queue.parse().expect("the name of a lane");
+            loop {
+                let popped = self
+                    .bridge
+                    .broker
+                    .pop(std::slice::from_ref(&lane), 100, Duration::ZERO)
+                    .await;
+                let popped = popped.expect("a queue in memory answers");
+                if popped.is_empty() {
+                    break;
+                }
+                bells.extend(
+                    popped
+                        .into_iter()
+                        .map(|it| it.bell.expect("a bell in memory reads")),
+                );
+            }
+        }
+        bells
+    }
+
+    /// Takes a request in, without running anything.
+    pub async fn ask(&self, external_id: &str, category: &str) -> Uuid {
+        self.idm.create(external_id, category).await
+    }
+
+    /// The same for a certain person.
+    pub async fn ask_for(&self, external_id: &str, category: &str, person: &str) -> Uuid {
+        let mut body = asked(external_id, category);
+        body["requested_for"] = person.into();
+        let answer = self.idm.post("/v1/requests", &body).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.id()
+    }
+
+    /// Takes a request in and lets everything happen that is due.
+    pub async fn opened(&self, external_id: &str, category: &str) -> Uuid {
+        let id = self.ask(external_id, category).await;
+        self.settle().await;
+        id
+    }
+
+    /// The source says something about a request.
+    pub async fn say(&self, id: Uuid, status: &str, more: Value) -> Answer {
+        let mut body = json!({ "status": status });
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+            body.extend(more);
+        }
+        let answer = self
+            .idm
+            .post(&format!("/v1/requests/{id}/status"), &body)
+            .await;
+        assert!(answer.status < 300, "{} {}", answer.status, answer.body);
+        answer
+    }
+
+    /// A request as stored.
+    pub async fn request(&self, id: Uuid) -> Request {
+        let found = requests::find(self.bridge.store().conn(), id).await;
+        found
+            .expect("the database is there")
+            .expect("the request is there")
+    }
+
+    /// Its ticket as stored.
+    pub async fn ticket(&self, id: Uuid) -> Ticket {
+        let found = tickets::of_request(self.bridge.store().conn(), id).await;
+        found
+            .expect("the database is there")
+            .expect("the ticket is there")
+    }
+
+    /// Its number.
+    pub async fn number(&self, id: Uuid) -> String {
+        self.ticket(id)
+            .await
+            .number
+            .expect("the ticket has a number")
+    }
+
+    /// Its jobs.
+    pub async fn jobs(&self, id: Uuid) -> Vec<Job> {
+        jobs::of_request(self.bridge.store().conn(), id)
+            .await
+            .expect("the database is there")
+    }
+
+    /// Its newest job of a kind.
+    pub async fn job(&self, id: Uuid, kind: &str) -> Job {
+        let jobs = self.jobs(id).await;
+        jobs.into_iter()
+            .rfind(|job| job.kind == kind)
+            .unwrap_or_else(|| panic!("no {kind} job"))
+    }
+
+    /// Its live jobs.
+    pub async fn live(&self, id: Uuid) -> Vec<Job> {
+        let ended = |job: &Job| {
+            matches!(
+                job.state,
+                JobState::Done | JobState::Dead | JobState::Cancelled
+            )
+        };
+        self.jobs(id)
+            .await
+            .into_iter()
+            .filter(|job| !ended(job))
+            .collect()
+    }
+
+    /// The runs of its jobs.
+    pub async fn attempts(&self, id: Uuid) -> Vec<Attempt> {
+        attempts::of_request(self.bridge.store().conn(), id)
+            .await
+            .expect("the database is there")
+    }
+
+    /// Its audit trail.
+    pub async fn audit(&self, id: Uuid) -> Vec<AuditRow> {
+        audit::of_request(self.bridge.store().conn(), id)
+            .await
+            .expect("the database is there")
+    }
+
+    /// The open circuits.
+    pub async fn circuits(&self) -> Vec<Circuit> {
+        circuits::all(self.bridge.store().conn())
+            .await
+            .expect("the database is there")
+    }
+
+    /// Everything `main` holds of ours in a table.
+    pub fn records(&self, table: &str) -> Vec<RowMap> {
+        self.main.rows(table, "correlation_display=TicketBridge")
+    }
+
+    /// How often `main` was called so.
+    pub fn calls(&self, kind: &str, table: &str) -> usize {
+        self.main.count(&CallFilter::kind_on(kind, table))
+    }
+
+    /// Somebody works on a ticket of `main`.
+    pub fn agent(&self, ticket: &str, action: &AgentAction) {
+        self.main
+            .agent("nina.agent", ticket, action)
+            .expect("the agent may do that");
+    }
+
+    /// The next `times` calls of `method` on `table` at `main` meet these knobs.
+    pub fn fault(&self, method: &str, table: &str, times: u32, set: &Value) {
+        let fault = Fault {
+            method: Some(method.to_owned()),
+            table: Some(table.to_owned()),
+            times: Some(times),
+            set: set.as_object().expect("knobs by name").clone(),
+            ..Fault::default()
+        };
+        self.main.add_fault(fault).expect("these knobs exist");
+    }
+}
+
+/// A worker process that is known to the others.
+async fn worker(bridge: &Bridge, identity: &str) -> Arc<worker::Context> {
+    let context = context(bridge, Arc::clone(&bridge.scheduler.settings), identity);
+    worker::heartbeat::register(&context)
+        .await
+        .expect("the database is there");
+    context
+}
+
+fn context(bridge: &Bridge, settings: Arc<Settings>, identity: &str) -> Arc<worker::Context> {
+    worker::Context::new(worker::Parts {
+        store: bridge.scheduler.store.clone(),
+        broker: bridge.broker.clone(),
+        routes: Arc::new(
+            settings
+                .compile_routes()
+                .unwrap_or_else(|problems| panic!("{problems}")),
+        ),
+        settings,
+        clock: bridge.clock.clone(),
+        identity: identity.to_owned(),
+    })
+    .expect("the preset fits")
+}
+
+/// A route of each sort, on two instances.
+fn preset(main: &Simulator, other: &Simulator, receiver: &Receiver) -> String {
+    let item = main
+        .row("sc_cat_item", "name=Application access")
+        .expect("the seed has the item");
+    let connection = |name: &str, url: &str| {
+        format!(
+            "[connections.{name}]\nbase_url = \"{url}\"\nauth = \"client_credentials\"\nclient_id = \"ticketbridge-demo\"\n\
+             client_secret = \"ticketbridge-demo-secret\"\n"
+        )
+    };
+    let route = |name: &str, rest: &str| {
+        format!(
+            "[[routes]]\nname = \"{name}\"\nsource = \"idm\"\ncategory = \"{name}\"\n{rest}\n[routes.fields]\n\
+             short_description = \"{{{{ item }}}} for {{{{ requested_for }}}}\"\n"
+        )
+    };
+    let on = |table: &str| format!("connection = \"main\"\ntable = \"{table}\"");
+    [
+        connection("main", &main.base_url()),
+        connection("other", &other.base_url()),
+        format!(
+            "[sources.idm]\ncallback_url = \"{}\"\ncallback_secret = \"whsec_ZmljdGlvbmFsLXNlY3JldC1mb3ItdGVzdHM=\"\nallow_http = true\n",
+            receiver.url()
+        ),
+        route("access", &on("incident")),
+        route("owned", &format!("{}\nmastery = \"source\"", on("incident"))),
+        route("task", &on("sc_task")),
+        route("owned-task", &format!("{}\nmastery = \"source\"", on("sc_task"))),
+        route("change", &on("change_request")),
+        route("owned-change", &format!("{}\nmastery = \"source\"", on("change_request"))),
+        route("problem", &on("problem")),
+        route("missing", &on("u_no_such_table")),
+        route("elsewhere", "connection = \"other\"\ntable = \"incident\""),
+        format!(
+            "{}[routes.person]\nfield = \"caller_id\"\nmatch = [\"user_name\", \"email\"]\n",
+            route("personal", &on("incident"))
+        ),
+        format!(
+            "[[routes]]\nname = \"order\"\nsource = \"idm\"\ncategory = \"order\"\nconnection = \"main\"\ncatalog_item = \"{}\"\n\
+             [routes.fields]\naccess_role = \"{{{{ attributes.role }}}}\"\njustification = \"{{{{ justification }}}}\"\n\
+             bridge_ref = \"{{{{ correlation_id }}}}\"\n[routes.person]\nfield = \"requested_for\"\nmatch = [\"user_name\", \"email\"]\n",
+            item["sys_id"]
+        ),
+    ]
+    .join("\n")
+}

@@ -1,0 +1,137 @@
+//! Jobs are run under a lease: whoever has lost it writes nothing, neither here nor there (ARCHITECTURE.md, invariant 4).
+
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait as _;
+use shared::clock::Clock as _;
+use shared::job::JobState;
+use shared::request::RequestState;
+use shared::store::{jobs, processes};
+use tests::databases::Flavour;
+use tests::running::Running;
+
+on_both!(
+    what_a_worker_learned_after_it_lost_its_job_is_dropped,
+    a_worker_taken_for_dead_begins_anew,
+    a_job_of_a_newer_version_is_left_for_it,
+);
+
+/// The answer of the instance comes while another worker already has the job.
+async fn what_a_worker_learned_after_it_lost_its_job_is_dropped(it: &Running) {
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    it.main.set_knobs(|knobs| knobs.latency_ms = 5_000);
+    let slow = worker::ring(&it.worker, bell.clone());
+    let meanwhile = async {
+        while it.main.in_flight().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (conn, now) = (it.bridge.store().conn(), it.bridge.clock.now());
+        processes::deregister(conn, "worker-1").await.unwrap();
+        assert_eq!(jobs::reclaim(conn, now, 10).await.unwrap().len(), 1);
+        let claimed = jobs::claim(conn, &[bell.job], "worker-9", now)
+            .await
+            .unwrap();
+        assert_eq!(claimed[0].lease.token, 2);
+        it.main.advance(Duration::from_secs(6));
+    };
+    tokio::join!(slow, meanwhile);
+    let ticket = it.ticket(id).await;
+    assert!(!ticket.exists, "the first worker's effects are dropped");
+    assert_eq!(it.request(id).await.state, RequestState::Accepted);
+    assert_eq!(
+        it.job(id, "create_ticket.v1").await.state,
+        JobState::Running,
+        "the second worker has it"
+    );
+    assert_eq!(it.records("incident").len(), 1);
+
+    it.main.set_knobs(|knobs| knobs.latency_ms = 0);
+    processes_restart(it).await;
+    it.look().await;
+    assert_eq!(
+        it.request(id).await.state,
+        RequestState::Open,
+        "{:?}",
+        it.attempts(id).await
+    );
+    assert_eq!(it.records("incident").len(), 1);
+}
+
+/// `worker-9` was never on the list, so the sweeper takes its job; `worker-1` begins anew with its next heart-beat.
+async fn processes_restart(it: &Running) {
+    worker::heartbeat::tick(&it.worker).await.unwrap();
+    assert_eq!(it.worker.lease.owner(), "worker-1.1");
+}
+
+async fn a_worker_taken_for_dead_begins_anew(it: &Running) {
+    it.advance(Duration::from_secs(20));
+    let (conn, now) = (it.bridge.store().conn(), it.bridge.clock.now());
+    assert_eq!(processes::expire(conn, now).await.unwrap(), ["worker-1"]);
+    worker::heartbeat::tick(&it.worker).await.unwrap();
+    let alive = processes::alive(conn, now).await.unwrap();
+    assert_eq!(alive.len(), 1);
+    assert_eq!(alive[0].process.id, "worker-1.1");
+    assert!(
+        alive[0]
+            .process
+            .lanes
+            .contains(&"create-ticket@main".to_owned())
+    );
+    let id = it.opened("R1", "access").await;
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+    assert_eq!(
+        it.job(id, "create_ticket.v1").await.lease_owner.as_deref(),
+        Some("worker-1.1")
+    );
+}
+
+async fn a_job_of_a_newer_version_is_left_for_it(it: &Running) {
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    let newer = "UPDATE jobs SET kind = 'create_ticket.v9'";
+    it.bridge
+        .store()
+        .conn()
+        .execute_unprepared(newer)
+        .await
+        .unwrap();
+    worker::ring(&it.worker, bell).await;
+    let job = it.job(id, "create_ticket.v9").await;
+    assert_eq!((job.state, job.attempts), (JobState::Due, 0));
+    assert!(job.due_at > it.bridge.clock.now());
+    assert_eq!(it.main.count(&simulator::CallFilter::default()), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_too_little_is_left_of_the_lease() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    it.worker.lease.lost();
+    worker::ring(&it.worker, bell).await;
+    assert_eq!(it.main.count(&simulator::CallFilter::default()), 0);
+    let job = it.job(id, "create_ticket.v1").await;
+    assert_eq!(
+        (job.state, job.last_error_class.as_deref()),
+        (JobState::Due, Some("lease"))
+    );
+    assert_eq!(it.request(id).await.state, RequestState::Accepted);
+}
+
+#[tokio::test]
+async fn a_bell_for_nothing_is_no_trouble() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    worker::ring(&it.worker, bell.clone()).await;
+    worker::ring(&it.worker, bell).await;
+    let nobody = shared::queue::Doorbell {
+        job: uuid::Uuid::now_v7(),
+        kind: "create_ticket.v1".into(),
+        traceparent: None,
+    };
+    worker::ring(&it.worker, nobody).await;
+    assert_eq!(it.calls("table.create", "incident"), 1);
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+}
