@@ -14,6 +14,8 @@ use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
 use crate::{Scheduler, cadence, giveup, relay, router};
 
+/// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
+const RELAY_PAUSE: Duration = Duration::from_millis(20);
 /// Cadences are looked at this often; the shortest one is a second.
 const CADENCE_EVERY: Duration = Duration::from_secs(1);
 const GIVE_UP_EVERY: Duration = Duration::from_mins(10);
@@ -107,7 +109,11 @@ fn supervise_relay(scheduler: &Arc<Scheduler>, process: &mut Process) {
     let interval = scheduler.settings.scheduler.relay_interval();
     let tick = move || {
         let it = Arc::clone(&it);
-        async move { relay::tick(&it).await.map(drop) }
+        async move {
+            let rung = relay::tick(&it).await;
+            tokio::time::sleep(RELAY_PAUSE).await;
+            rung.map(drop)
+        }
     };
     process.supervise(
         "relay",

@@ -1,26 +1,26 @@
 //! Applies what a source says about a request: its state, its ticket's journal, the jobs that carry it over.
 
 use axum::http::HeaderMap;
-use chrono::TimeDelta;
 use serde_json::Value;
 use shared::job::{ForRequest, JobKind, NewJob, Payload};
 use shared::request::{Request, RequestState};
 use shared::store::audit::{self, Actor, Entry};
 use shared::store::idempotency::{self, Remembered};
 use shared::store::jobs::{self, Cancel};
-use shared::store::notes::{self, Note};
 use shared::store::requests::{self, Applied, Change};
-use shared::store::{StoreError, new_id, tickets};
+use shared::store::{StoreError, tickets};
 use uuid::Uuid;
 
 use super::auth::Caller;
+use super::change_notes::insert_notes;
+use super::change_rules::allowed;
 use super::etag::IfMatch;
 use super::idempotency_key::IdempotencyKey;
-use super::mastery::{Effect, effect};
-use super::problem::{FieldError, Problem};
+use super::mastery::Effect;
+use super::problem::Problem;
 use super::problem_kind::Kind;
 use super::show_request::unknown_request;
-use super::status_change::{StatusChange, Word};
+use super::status_change::StatusChange;
 use super::transaction::{Deed, Unfinished, Work};
 use crate::Scheduler;
 
@@ -117,12 +117,12 @@ impl Wanted<'_> {
                 };
                 self.store(scheduler, work, &request, &change).await?
             }
-            Effect::Tell | Effect::Comment => {
-                self.note_deed(scheduler, work, &request).await?;
-                (request, false)
-            }
+            Effect::Tell | Effect::Comment => (request, false),
         };
-        let noted = self.insert_notes(scheduler, work, &request, effect).await?;
+        let noted = insert_notes(scheduler, work, &request, self.change, effect).await?;
+        if noted && !moved {
+            self.note_deed(scheduler, work, &request).await?;
+        }
         let ends = matches!(
             effect,
             Effect::Move(RequestState::Cancelled | RequestState::Denied)
@@ -195,70 +195,6 @@ impl Wanted<'_> {
         audit::append(&work.tx, &entry, scheduler.now()).await
     }
 
-    async fn insert_notes(
-        &self,
-        scheduler: &Scheduler,
-        work: &Work,
-        request: &Request,
-        effect: Effect,
-    ) -> Result<bool, StoreError> {
-        let told = matches!(effect, Effect::Tell | Effect::Extend).then(|| (self.told(), false));
-        let comment = self
-            .change
-            .comment
-            .clone()
-            .map(|comment| (comment, self.change.visible));
-        let mut created_at = scheduler.now();
-        let mut noted = false;
-        for (text, visible) in told.into_iter().chain(comment) {
-            let id = new_id(created_at);
-            let note = Note {
-                id,
-                request_id: request.id,
-                author: self.author().to_owned(),
-                text,
-                visible,
-                marker: format!("[{} {}]", scheduler.settings.bridge_name, id.simple()),
-                first_sent_at: None,
-                sent_at: None,
-                created_at,
-            };
-            notes::insert(&work.tx, &note).await?;
-            // Notes are written in the order of this time; ids of one millisecond are random.
-            created_at += TimeDelta::microseconds(1);
-            noted = true;
-        }
-        Ok(noted)
-    }
-
-    /// The work note for a decision that the ticket does not follow by itself.
-    fn told(&self) -> String {
-        let what = match self.change.valid_until {
-            Some(until) => format!(
-                "Validity extended until {}",
-                until.format("%Y-%m-%d %H:%M UTC")
-            ),
-            None => "Approved".to_owned(),
-        };
-        let by = self
-            .change
-            .actor
-            .as_deref()
-            .map(|person| format!("by {person} "))
-            .unwrap_or_default();
-        let why = self
-            .change
-            .reason
-            .as_deref()
-            .map(|reason| format!("\nReason: {reason}"))
-            .unwrap_or_default();
-        format!("{what} {by}in {}.{why}", self.source)
-    }
-
-    fn author(&self) -> &str {
-        self.change.actor.as_deref().unwrap_or(self.source)
-    }
-
     fn actor(&self) -> Actor {
         Actor::Source(match &self.change.actor {
             Some(person) => format!("{}/{person}", self.source),
@@ -269,74 +205,6 @@ impl Wanted<'_> {
     fn action(&self) -> String {
         format!("request.{}", self.change.status.as_str())
     }
-}
-
-/// What the change does, if the source may say it and the request has not ended.
-fn allowed(
-    scheduler: &Scheduler,
-    request: &Request,
-    change: &StatusChange,
-) -> Result<Effect, Problem> {
-    // A route that has left the configuration keeps the default: ServiceNow decides.
-    let mastery = scheduler
-        .routes
-        .by_name(&request.route)
-        .map(|route| route.mastery)
-        .unwrap_or_default();
-    let effect = effect(mastery, change.status)
-        .ok_or_else(|| owned_by_servicenow(request, change.status))?;
-    let stays = matches!(effect, Effect::Move(state) if state == request.state);
-    if request.state.is_final() && !stays {
-        let detail = format!(
-            "The request ended as {}; ended requests are not changed. Ask again under a new external_id.",
-            request.state
-        );
-        return Err(Problem::new(Kind::RequestEnded, detail));
-    }
-    if effect == Effect::Extend {
-        check_extension(scheduler, request, change)?;
-    }
-    Ok(effect)
-}
-
-fn owned_by_servicenow(request: &Request, word: Word) -> Problem {
-    let detail = format!(
-        "Route `{}` has mastery `servicenow`: the ticket decides when the request is {}. Work on the ticket instead; or \
-         send approved, extended, comment or withdrawn; or set `mastery = \"source\"` in the route.",
-        request.route,
-        word.as_str()
-    );
-    Problem::new(Kind::OwnedByServicenow, detail)
-}
-
-fn check_extension(
-    scheduler: &Scheduler,
-    request: &Request,
-    change: &StatusChange,
-) -> Result<(), Problem> {
-    let Some(until) = change.valid_until else {
-        return Ok(());
-    };
-    let earliest = [
-        Some(scheduler.now()),
-        request.asked.valid_from,
-        request.asked.valid_until,
-    ];
-    let too_early = earliest
-        .into_iter()
-        .flatten()
-        .max()
-        .filter(|earliest| until < *earliest);
-    too_early.map_or(Ok(()), |earliest| {
-        let problem = format!("is before {}", earliest.to_rfc3339());
-        let fix =
-            "send a later time; an extension never ends before now, valid_from or the end so far";
-        Err(Problem::of_fields(vec![FieldError::new(
-            "/valid_until",
-            problem,
-            fix,
-        )]))
-    })
 }
 
 /// Whether the ticket was never asked for, and now never will be. Then nothing that waits to be written to it is needed.

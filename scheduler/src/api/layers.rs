@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -79,7 +80,9 @@ pub(crate) async fn time_limit(
         "The call took more than {} s and was given up. Send it again: what was stored after all is not stored twice.",
         limit.as_secs()
     );
-    Problem::new(Kind::Timeout, detail).into_response()
+    Problem::new(Kind::Timeout, detail)
+        .with_header(RETRY_AFTER, "5")
+        .into_response()
 }
 
 /// Answers a panic of an operation without internals; they go to the log.

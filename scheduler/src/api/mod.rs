@@ -14,6 +14,8 @@ mod admission;
 mod auth;
 mod cancel_request;
 mod change;
+mod change_notes;
+mod change_rules;
 mod change_status;
 mod create_batch;
 mod create_request;

@@ -1,15 +1,20 @@
 //! One unit of work of a call: a transaction, and the bells to be rung once it is committed.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use shared::job::NewJob;
 use shared::queue::ring;
 use shared::store::jobs::{self, QueuedJob};
 use shared::store::{StoreError, Tx};
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::problem_kind::Kind;
 use crate::Scheduler;
 
+/// How long a caller waits for the bells of what it has stored.
+const RINGING: Duration = Duration::from_millis(500);
 /// How often a transaction that met another one is repeated.
 const TRIES: usize = 5;
 
@@ -18,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) tx: Tx,
     /// Jobs that were inserted as rung.
     pub(crate) rung: Vec<QueuedJob>,
+    /// Whether a job was left to the relay.
+    left_due: bool,
 }
 
 /// Why a unit of work did not end.
@@ -73,6 +80,7 @@ impl Work {
             self.rung.extend(jobs::insert(&self.tx, job, now).await?);
         } else {
             jobs::insert_due(&self.tx, job, now).await?;
+            self.left_due = true;
         }
         Ok(())
     }
@@ -90,6 +98,7 @@ impl Work {
                 .admit(&job.lane(), job.connection.as_deref())
         };
         let rung: Vec<bool> = new.iter().map(admit).collect();
+        self.left_due |= rung.contains(&false);
         let new: Vec<(NewJob, bool)> = new.into_iter().zip(rung).collect();
         self.rung
             .extend(jobs::insert_many(&self.tx, &new, now).await?);
@@ -126,10 +135,20 @@ impl Scheduler {
         let mut work = Work {
             tx: self.store.begin().await?,
             rung: Vec::new(),
+            left_due: false,
         };
         let done = deed.run(self, &mut work).await?;
         work.tx.commit().await.map_err(StoreError::from)?;
-        ring(&*self.broker, &work.rung).await;
+        // What is stored is safe: a caller does not wait for a broker that hangs, and the relay rings again.
+        if timeout(RINGING, ring(&*self.broker, &work.rung))
+            .await
+            .is_err()
+        {
+            tracing::debug!(
+                jobs = work.rung.len(),
+                "the broker is slow; the relay rings again"
+            );
+        }
         self.feed_nudge.notify_waiters();
         Ok(done)
     }

@@ -123,6 +123,9 @@ async fn a_deep_lane_leaves_the_bell_to_the_relay(bridge: &Bridge) {
         .await;
     assert_eq!(answer.body["accepted"], 300);
     assert_eq!(bridge.bells("create-ticket@main").await.len(), 256);
+    let nudged = bridge.scheduler.relay_nudge.notified();
+    let woken = tokio::time::timeout(Duration::from_secs(5), nudged).await;
+    assert!(woken.is_ok(), "the relay is woken");
     scheduler::relay::tick(&bridge.scheduler).await.unwrap();
     assert_eq!(
         bridge.bells("create-ticket@main").await.len(),

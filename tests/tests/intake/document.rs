@@ -89,8 +89,3 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => {}
     }
 }
-
-#[test]
-fn the_document_changes_only_on_purpose() {
-    insta::assert_json_snapshot!(document());
-}

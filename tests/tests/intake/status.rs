@@ -61,6 +61,16 @@ async fn where_servicenow_decides_words_become_notes(bridge: &Bridge) {
     for note in &notes {
         assert_eq!(note.marker, format!("[TicketBridge {}]", note.id.simple()));
     }
+    for again in &words[..1] {
+        assert_eq!(say(&api, id, again).await.status, 200);
+    }
+    let extended = json!({"status": "extended", "valid_until": "2030-01-31T12:00:00Z"});
+    assert_eq!(say(&api, id, &extended).await.status, 200);
+    let after = notes::of_request(bridge.store().conn(), id).await.unwrap();
+    assert_eq!(
+        after, notes,
+        "a decision is noted once, however often it is said"
+    );
     assert_eq!(updates(bridge, id).await, 1, "one job writes them all");
     assert_eq!(bridge.bells("update-status@main").await.len(), 1);
     let shown = api.get(&format!("/v1/requests/{id}")).await.body;

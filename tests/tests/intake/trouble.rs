@@ -6,10 +6,12 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use shared::process::Process;
+use shared::queue::{Broker, BrokerError, BrokerHealth, Doorbell, Lane, Popped};
 use shared::store::{Store, StoreOptions};
 use tests::bridge::{Bridge, PRESET, asked};
 use tests::databases::{Flavour, fresh};
 use tests::proxy::Proxy;
+use tokio_util::sync::CancellationToken;
 
 use crate::stable;
 
@@ -139,4 +141,75 @@ async fn a_scheduler_process_does_everything_by_itself_and_stops_cleanly() {
         calls
     );
     ended.unwrap();
+}
+
+/// Redis in the state in which it accepts connections and answers nothing.
+struct Hanging;
+
+#[async_trait::async_trait]
+impl Broker for Hanging {
+    async fn push(&self, _: &Lane, _: &[Doorbell]) -> Result<(), BrokerError> {
+        std::future::pending().await
+    }
+
+    async fn pop(&self, _: &[Lane], _: usize, _: Duration) -> Result<Vec<Popped>, BrokerError> {
+        std::future::pending().await
+    }
+
+    async fn give_back(&self, _: &Lane, _: &[Doorbell]) -> Result<(), BrokerError> {
+        std::future::pending().await
+    }
+
+    async fn depth(&self, _: &[Lane]) -> Result<Vec<(Lane, u64)>, BrokerError> {
+        std::future::pending().await
+    }
+
+    async fn health(&self) -> Result<BrokerHealth, BrokerError> {
+        Err(BrokerError::Slow {
+            server: "redis.example.com:6379".to_owned(),
+            after: Duration::from_secs(5),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_broker_that_hangs_keeps_no_caller_waiting_and_loses_nothing() {
+    let bridge = Bridge::start(Flavour::Sqlite).await;
+    let listener = scheduler::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let hanging = Arc::new(scheduler::Scheduler::new(
+        bridge.store().clone(),
+        Arc::new(Hanging),
+        Arc::clone(&bridge.scheduler.routes),
+        Arc::clone(&bridge.scheduler.settings),
+        bridge.clock.clone(),
+        stop.clone(),
+    ));
+    let serving = axum::serve(listener, scheduler::router(hanging));
+    let calls = async {
+        let api = bridge.api("idm").await.at(&url);
+        let request = asked("R1", "application-access");
+        let sent = api.post("/v1/requests", &request);
+        let taken = tokio::time::timeout(Duration::from_secs(3), sent).await;
+        assert_eq!(taken.expect("the call waits for the broker").status, 202);
+        let ready = api.get("/readyz").await;
+        assert_eq!(ready.status, 200, "requests can be taken in all the same");
+        let broker = ready.body["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["name"] == "broker");
+        assert_eq!(broker.unwrap()["ok"], false);
+    };
+    tokio::select! {
+        result = serving => panic!("the server ended: {result:?}"),
+        () = calls => {}
+    }
+    let stored = bridge.api("idm").await.get("/v1/requests").await;
+    assert_eq!(
+        stored.body["items"].as_array().map(Vec::len),
+        Some(1),
+        "what was answered with 202 is stored"
+    );
 }
