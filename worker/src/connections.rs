@@ -73,6 +73,7 @@ fn client(settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<
         .map_err(|missing| anyhow::anyhow!("not given: {}", missing.join(", ")))?;
     let clock = Arc::clone(clock);
     let options = ClientOptions {
+        allow_http: settings.allow_http,
         connect_timeout: settings.connect_timeout(),
         request_timeout: settings.request_timeout(),
         user_agent: concat!("ticketbridge/", env!("CARGO_PKG_VERSION")).to_owned(),

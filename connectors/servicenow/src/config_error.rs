@@ -8,7 +8,7 @@ pub enum ConfigError {
     )]
     Scheme { scheme: String },
     #[error(
-        "the base URL `http://{host}` would send credentials in the clear: use https (plain http is accepted for localhost, 127.0.0.1 and [::1] only)"
+        "the base URL `http://{host}` would send credentials in the clear: use https (plain http is accepted for localhost, 127.0.0.1 and [::1], and elsewhere only where it was allowed on purpose)"
     )]
     InsecureHttp { host: String },
     #[error(

@@ -20,6 +20,8 @@ pub type RefreshTokenHook = Arc<dyn Fn(&SecretString) + Send + Sync>;
 pub struct ClientOptions {
     /// The address of the instance, without a path: `https://acme.service-now.com`.
     pub base_url: Url,
+    /// Whether plain http may be used with other hosts than this machine: credentials then travel in the clear. Default no.
+    pub allow_http: bool,
     pub auth: Auth,
     /// Time for DNS, TCP and TLS together. Default 10 s.
     pub connect_timeout: Duration,
@@ -41,6 +43,7 @@ impl ClientOptions {
     pub fn new(base_url: Url, auth: Auth) -> Self {
         Self {
             base_url,
+            allow_http: false,
             auth,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(70),
@@ -53,7 +56,7 @@ impl ClientOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        check_base_url(&self.base_url)?;
+        check_base_url(&self.base_url, self.allow_http)?;
         check_credentials(&self.auth)?;
         for (name, value) in [
             ("connect_timeout", self.connect_timeout),
@@ -80,7 +83,7 @@ impl fmt::Debug for ClientOptions {
     }
 }
 
-fn check_base_url(url: &Url) -> Result<(), ConfigError> {
+fn check_base_url(url: &Url, allow_http: bool) -> Result<(), ConfigError> {
     let host = url.host().ok_or(ConfigError::NoHost);
     match url.scheme() {
         "https" => {
@@ -88,7 +91,7 @@ fn check_base_url(url: &Url) -> Result<(), ConfigError> {
         }
         "http" => {
             let host = host?;
-            if !is_loopback(&host) {
+            if !allow_http && !is_loopback(&host) {
                 return Err(ConfigError::InsecureHttp {
                     host: host.to_string(),
                 });
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
 
     fn problem(url: &str) -> ConfigError {
-        check_base_url(&Url::parse(url).unwrap()).unwrap_err()
+        check_base_url(&Url::parse(url).unwrap(), false).unwrap_err()
     }
 
     #[test]
@@ -181,8 +184,16 @@ mod tests {
             "http://localhost:1",
             "http://[::1]:9",
         ] {
-            assert_eq!(check_base_url(&Url::parse(url).unwrap()), Ok(()), "{url}");
+            let url = Url::parse(url).unwrap();
+            assert_eq!(check_base_url(&url, false), Ok(()), "{url}");
         }
+    }
+
+    #[test]
+    fn plain_http_elsewhere_wants_a_word() {
+        let url = Url::parse("http://simulator:8089").unwrap();
+        assert!(check_base_url(&url, false).is_err());
+        assert_eq!(check_base_url(&url, true), Ok(()));
     }
 
     #[test]
