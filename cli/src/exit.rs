@@ -36,7 +36,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) | Self::Unreachable(error) => write!(f, "{error:#}"),
+            Self::Failed(error) | Self::Unreachable(error) => f.write_str(&chain(error)),
             Self::Configuration(text) | Self::NotFound(text) | Self::Refused(text) => {
                 f.write_str(text)
             }
@@ -48,5 +48,32 @@ impl fmt::Display for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+/// The error and its causes, each text once: some errors tell their cause themselves.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let error = anyhow::anyhow!("disk full")
+            .context("cannot write: disk full")
+            .context("no backup");
+        assert_eq!(chain(&error), "no backup: cannot write: disk full");
     }
 }

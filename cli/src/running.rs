@@ -38,14 +38,15 @@ impl Parts {
         let routes = settings
             .compile_routes()
             .map_err(|problems| Failure::Configuration(problems.to_string()))?;
-        let options = wiring::store_options(&settings);
-        let guard = options
+        // Opened first: it tells more of a missing folder or a read-only file than a lock that cannot be made.
+        let store = wiring::connect(&settings).await?;
+        let guard = wiring::store_options(&settings)
             .sqlite_file()
             .as_deref()
             .map(SqliteGuard::acquire)
             .transpose()
             .map_err(wiring::database_failure)?;
-        let store = wiring::connect_migrated(&settings).await?;
+        wiring::prepare(&store, &settings).await?;
         let broker = wiring::broker(&settings).await?;
         let settings = Arc::new(settings);
         let clock: SharedClock = Arc::new(SystemClock);

@@ -31,12 +31,18 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Store, Failure> {
 /// Opens the database and brings its schema up to date, or says that somebody has to.
 pub(crate) async fn connect_migrated(settings: &Settings) -> Result<Store, Failure> {
     let store = connect(settings).await?;
+    prepare(&store, settings).await?;
+    Ok(store)
+}
+
+/// Brings the schema of an open database up to date, or says that somebody has to.
+pub(crate) async fn prepare(store: &Store, settings: &Settings) -> Result<(), Failure> {
     if settings.database.migrate_at_start {
         store.migrate().await.map_err(database_failure)?;
     } else {
         store.ensure_migrated().await.map_err(database_failure)?;
     }
-    Ok(store)
+    Ok(())
 }
 
 /// A database error as the command line reports it.

@@ -10,7 +10,7 @@ use shared::route::Routes;
 
 use crate::args::Doctor;
 use crate::exit::Failure;
-use crate::output::{Mood, Output, coloured, table};
+use crate::output::{Mood, Output, coloured};
 use crate::wiring;
 
 mod servicenow;
@@ -157,7 +157,8 @@ async fn connections(
     only: Option<&str>,
 ) -> Result<Vec<Step>, Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let connections = worker::Connections::new(settings, &clock)?;
+    let connections = worker::Connections::new(settings, &clock)
+        .map_err(|error| Failure::Configuration(crate::exit::chain(&error)))?;
     let mut steps = Vec::new();
     for connection in connections
         .iter()
@@ -178,20 +179,24 @@ async fn connections(
 }
 
 fn report(steps: &[Step]) -> String {
-    let rows = steps.iter().map(|it| {
-        let (word, mood) = match it.verdict {
-            Verdict::Good => ("ok", Mood::Good),
-            Verdict::Warning => ("warning", Mood::Warn),
-            Verdict::Bad => ("FAILED", Mood::Bad),
-            Verdict::Skipped => ("not tried", Mood::Busy),
-        };
-        vec![
-            it.part.clone(),
-            it.tried.to_owned(),
-            coloured(word, mood),
-            it.found.clone(),
-            it.fix.clone(),
-        ]
-    });
-    table(&["part", "step", "verdict", "found", "fix"], rows)
+    steps.iter().map(line).collect()
+}
+
+/// What was found, and below it what to do.
+fn line(it: &Step) -> String {
+    let (word, mood) = match it.verdict {
+        Verdict::Good => ("ok", Mood::Good),
+        Verdict::Warning => ("warning", Mood::Warn),
+        Verdict::Bad => ("FAILED", Mood::Bad),
+        Verdict::Skipped => ("not tried", Mood::Busy),
+    };
+    // Padded by hand: the codes of the colour have no width.
+    let gap = " ".repeat(9 - word.len());
+    let word = coloured(word, mood);
+    let fix = if it.fix.is_empty() {
+        String::new()
+    } else {
+        format!("           fix: {}\n", it.fix)
+    };
+    format!("{word}{gap}  {} {}: {}\n{fix}", it.part, it.tried, it.found)
 }

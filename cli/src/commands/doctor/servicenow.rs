@@ -190,5 +190,8 @@ fn zone(part: &str, found: Option<ZoneProbe>) -> Step {
 }
 
 fn failed(part: &str, step: &'static str, error: &Error) -> Step {
-    Step::new(part, step, Verdict::Bad, error.to_string(), error.advice())
+    let (told, advice) = (error.to_string(), error.advice());
+    // The error ends with its advice; here that has a place of its own.
+    let found = told.strip_suffix(advice).unwrap_or(&told).trim_end();
+    Step::new(part, step, Verdict::Bad, found, advice)
 }
