@@ -53,10 +53,14 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
         process.supervise("watch", watch);
     }
     let quiet = finished.clone();
+    let places = (!view.is_seen()).then(|| view::places(&stage));
     let over = async move {
         tokio::select! {
+            // The signals are watched before anything is said, so that nobody can be too early with Ctrl-C.
+            biased;
             () = shutdown_signal() => {}
             () = quiet.cancelled() => {}
+            () = told(output, places) => {}
         }
     };
     let ended = process.run(over, DRAIN).await;
@@ -77,6 +81,14 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     } else {
         Ok(())
     }
+}
+
+/// Says once where to look, where no picture does; never ends.
+async fn told(output: Output, places: Option<String>) {
+    if let Some(places) = places {
+        output.note(&places);
+    }
+    std::future::pending().await
 }
 
 /// Waits until everything was sent and both sides have come to rest.

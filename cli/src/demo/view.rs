@@ -22,6 +22,11 @@ pub(super) struct View {
 }
 
 impl View {
+    /// Whether anybody sees it.
+    pub(super) fn is_seen(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     /// Wipes the picture: the summary follows.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
@@ -84,19 +89,22 @@ fn picture(stage: &Stage, traffic: &Traffic, page: &Value) -> String {
         ]
     });
     format!(
-        "TicketBridge demo: {}{of} requests sent\n\n{}\n\n\
-         Bridge     {}v1/openapi.json, {}metrics, {}readyz\n\
-         ServiceNow {}/_sim/log (every call), {}/_sim/state (every row)\n\
-         Ctrl-C stops it.",
+        "TicketBridge demo: {}{of} requests sent\n\n{}\n\n{}",
         traffic.sent(),
         table(
             &["request", "state", "ticket", "item", "for", "reason"],
             rows
         ),
-        stage.url,
-        stage.url,
-        stage.url,
-        stage.simulator.base_url(),
-        stage.simulator.base_url(),
+        places(stage),
+    )
+}
+
+/// Where to look.
+pub(super) fn places(stage: &Stage) -> String {
+    let (bridge, instance) = (&stage.url, stage.simulator.base_url());
+    format!(
+        "Bridge     {bridge}v1/openapi.json, {bridge}metrics, {bridge}readyz\n\
+         ServiceNow {instance}/_sim/log (every call), {instance}/_sim/state (every row)\n\
+         Ctrl-C stops it."
     )
 }
