@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::counter;
 use shared::queue::{Lane, ring};
+use shared::store::StoreError;
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::{self, LaneDue, QueuedJob};
-use shared::store::{Store, StoreError};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -27,19 +27,19 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
         .iter()
         .map(|circuit| circuit.connection.clone())
         .collect();
-    let round = Round {
+    let mut round = Round {
         scheduler,
         now,
-        depths: &depths,
-        held: &held,
+        depths,
+        held,
     };
 
-    let mut rung = round.ring_due(&waiting).await?;
-    rung += round.ring_lost(&waiting).await?;
+    let mut rung = round.ring_lost(&waiting).await?;
+    rung += round.ring_due(&waiting).await?;
     for circuit in circuits.iter().filter(|circuit| circuit.until <= now) {
         rung += round.ring_probe(circuit, &waiting).await?;
     }
-    scheduler.lanes.note(depths, held);
+    scheduler.lanes.note(round.depths, round.held);
     Ok(rung)
 }
 
@@ -47,10 +47,10 @@ async fn depths(
     scheduler: &Scheduler,
     waiting: &[LaneDue],
 ) -> anyhow::Result<HashMap<String, u64>> {
-    let lanes = waiting
+    let lanes: Vec<Lane> = waiting
         .iter()
-        .map(|it| it.lane.parse())
-        .collect::<Result<Vec<Lane>, _>>()?;
+        .filter_map(|it| it.lane.parse().ok())
+        .collect();
     let depths = scheduler.broker.depth(&lanes).await?;
     Ok(depths
         .into_iter()
@@ -62,12 +62,14 @@ async fn depths(
 struct Round<'a> {
     scheduler: &'a Scheduler,
     now: DateTime<Utc>,
-    depths: &'a HashMap<String, u64>,
-    held: &'a HashSet<String>,
+    /// Bells in each lane, those of this round included.
+    depths: HashMap<String, u64>,
+    /// Connections whose circuit is open.
+    held: HashSet<String>,
 }
 
 impl Round<'_> {
-    async fn ring_due(&self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
+    async fn ring_due(&mut self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
         let rooms: Vec<(String, u64)> = waiting
             .iter()
             .filter(|it| it.due > 0 && !self.is_held(&it.lane))
@@ -82,18 +84,20 @@ impl Round<'_> {
         if rooms.is_empty() {
             return Ok(0);
         }
-        let taken = in_transaction(&self.scheduler.store, async |tx| {
-            jobs::take_due(tx, self.now, &rooms).await
-        })
-        .await?;
+        let tx = self.scheduler.store.begin().await?;
+        let taken = jobs::take_due(&tx, self.now, &rooms).await?;
+        tx.commit().await?;
         Ok(self.push(&taken).await)
     }
 
     /// Bells wait in their lane in the order they were rung. So of the jobs that were rung and not claimed, the youngest
     /// are those whose bells still wait; as many more as there are, the oldest, have lost theirs.
-    async fn ring_lost(&self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
+    async fn ring_lost(&mut self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
         let mut rung = 0;
-        for it in waiting.iter().filter(|it| !self.is_held(&it.lane)) {
+        for it in waiting {
+            if self.is_held(&it.lane) {
+                continue;
+            }
             let lost = it
                 .rung
                 .saturating_sub(self.depth(&it.lane))
@@ -103,7 +107,7 @@ impl Round<'_> {
         Ok(rung)
     }
 
-    async fn ring_again(&self, lane: &str, most: u64) -> Result<usize, StoreError> {
+    async fn ring_again(&mut self, lane: &str, most: u64) -> Result<usize, StoreError> {
         if most == 0 {
             return Ok(0);
         }
@@ -121,7 +125,7 @@ impl Round<'_> {
 
     /// Lets one job try a connection whose time has come, unless one is at it already.
     async fn ring_probe(
-        &self,
+        &mut self,
         circuit: &Circuit,
         waiting: &[LaneDue],
     ) -> Result<usize, StoreError> {
@@ -178,8 +182,11 @@ impl Round<'_> {
         Ok(taken)
     }
 
-    async fn push(&self, jobs: &[QueuedJob]) -> usize {
+    async fn push(&mut self, jobs: &[QueuedJob]) -> usize {
         ring(&*self.scheduler.broker, jobs).await;
+        for job in jobs {
+            *self.depths.entry(job.lane.clone()).or_default() += 1;
+        }
         jobs.len()
     }
 
@@ -196,16 +203,6 @@ impl Round<'_> {
         let patience = self.scheduler.settings.scheduler.ring_again();
         self.now - TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX)
     }
-}
-
-async fn in_transaction<T>(
-    store: &Store,
-    work: impl AsyncFnOnce(&shared::store::Tx) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let tx = store.begin().await?;
-    let done = work(&tx).await?;
-    tx.commit().await?;
-    Ok(done)
 }
 
 /// The connection of `create-ticket@main`; `None` for lanes that call no instance.

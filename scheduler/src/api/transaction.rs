@@ -149,6 +149,9 @@ impl Scheduler {
                 "the broker is slow; the relay rings again"
             );
         }
+        if work.left_due {
+            self.relay_nudge.notify_one();
+        }
         self.feed_nudge.notify_waiters();
         Ok(done)
     }
