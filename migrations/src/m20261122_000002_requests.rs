@@ -30,6 +30,7 @@ impl MigrationTrait for Migration {
                     .col(text_null("reason"))
                     .col(text_null("attention"))
                     .col(boolean("has_callback"))
+                    .col(boolean("watched"))
                     .col(big_integer("version"))
                     .col(timestamp_with_time_zone("created_at"))
                     .col(timestamp_with_time_zone("updated_at"))
@@ -45,6 +46,7 @@ impl MigrationTrait for Migration {
                 "CREATE INDEX requests_of_source ON requests (source, created_at, id)",
                 "CREATE INDEX requests_state ON requests (state, created_at, id)",
                 "CREATE INDEX requests_person ON requests (requested_for, created_at)",
+                "CREATE INDEX requests_watched ON requests (id) WHERE watched",
                 "CREATE INDEX requests_attention ON requests (created_at, id) WHERE attention IS NOT NULL",
             ],
         )

@@ -53,10 +53,7 @@ impl MigrationTrait for Migration {
             .await?;
         crate::run(
             manager,
-            &[
-                "CREATE INDEX tickets_record ON tickets (connection, table_name, sys_id)",
-                "CREATE INDEX tickets_watched ON tickets (connection, table_name, request_id) WHERE in_servicenow AND given_up_at IS NULL",
-            ],
+            &["CREATE INDEX tickets_record ON tickets (connection, table_name, sys_id)"],
         )
         .await
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::SecretString;
 use shared::store::{Store, StoreOptions};
 use tempfile::TempDir;
@@ -146,11 +147,9 @@ async fn on_server(template: Option<&str>) -> TestDatabase {
 }
 
 /// The name of the migrated database that others are copied from; made by whichever test process comes first.
-///
-/// Its name tells the content of the migrations, so that an edited migration is never tested against an old template.
 async fn template() -> String {
     let admin = admin();
-    let name = format!("template_{:016x}", fingerprint_of_migrations());
+    let name = format!("template_{:016x}", fingerprint_of_migrations().await);
     let mut conn = PgConnection::connect_with(&admin)
         .await
         .expect("the PostgreSQL server of the tests answers");
@@ -221,17 +220,31 @@ fn admin_url() -> String {
     })
 }
 
-/// FNV-1a over the migration files, in the order of their names.
-fn fingerprint_of_migrations() -> u64 {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../migrations/src");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .expect("the migrations lie beside the tests")
-        .map(|entry| entry.expect("the folder can be read").path())
-        .collect();
-    files.sort();
-    files
+/// FNV-1a over the tables that the migrations of this very program make: a test program that was built before a
+/// migration was edited must not share its template with one that was built after.
+async fn fingerprint_of_migrations() -> u64 {
+    let scratch = Store::connect(&options("sqlite::memory:".to_owned()))
+        .await
+        .expect("a database in memory opens");
+    scratch
+        .migrate()
+        .await
+        .expect("a database in memory migrates");
+    let statement = Statement::from_string(
+        DbBackend::Sqlite,
+        "SELECT name || COALESCE(sql, '') AS line FROM sqlite_master ORDER BY name",
+    );
+    let lines = scratch
+        .conn()
+        .query_all_raw(statement)
+        .await
+        .expect("the tables can be listed");
+    lines
         .iter()
-        .flat_map(|file| std::fs::read(file).expect("a migration can be read"))
+        .flat_map(|row| {
+            let line: String = row.try_get("", "line").expect("a line is text");
+            line.into_bytes()
+        })
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })

@@ -3,7 +3,7 @@ use shared::request::{Request, RequestState};
 use shared::store::audit::Actor;
 use shared::store::jobs;
 use shared::store::requests::{self, Applied, Change};
-use shared::store::tickets::{self, NewTicket, Saved};
+use shared::store::tickets::{self, NewTicket, OpenTable, Saved};
 use shared::ticket::{Ticket, TicketKind};
 use tests::databases::{Flavour, TestDatabase, fresh};
 use uuid::Uuid;
@@ -17,6 +17,8 @@ on_both!(
     the_write_ahead_needs_the_lease,
     records_are_found_by_their_ids,
     watched_tickets_come_in_pages,
+    an_ended_request_is_watched_until_its_end_is_written,
+    many_tickets_are_stored_and_found_at_once,
 );
 
 fn new_ticket(request: &Request, table: &str, sys_id: &str) -> NewTicket {
@@ -305,95 +307,130 @@ async fn moved(db: &TestDatabase, request: &Request, state: RequestState) -> Req
     }
 }
 
-async fn watched_tickets_come_in_pages(db: &TestDatabase) {
-    let conn = db.store.conn();
-    let mut watched = Vec::new();
-    for number in 0..12 {
-        let (request, before) = stored(db, &format!("R-{number}")).await;
-        let exists = Ticket {
-            exists: true,
-            ..before.clone()
-        };
-        match number {
-            0 => assert!(!before.exists),
-            1 => assert_eq!(
-                save(
-                    db,
-                    &before,
-                    &Ticket {
-                        given_up_at: Some(start()),
-                        ..exists
-                    }
-                )
-                .await,
-                Saved::Saved
-            ),
-            2 => {
-                assert_eq!(save(db, &before, &exists).await, Saved::Saved);
-                moved(db, &request, RequestState::Fulfilled).await;
-            }
-            3 => {
-                assert_eq!(
-                    save(
-                        db,
-                        &before,
-                        &Ticket {
-                            written_version: Some(2),
-                            ..exists
-                        }
-                    )
-                    .await,
-                    Saved::Saved
-                );
-                moved(db, &request, RequestState::Cancelled).await;
-            }
-            4 => {
-                assert_eq!(
-                    save(
-                        db,
-                        &before,
-                        &Ticket {
-                            written_version: Some(1),
-                            ..exists
-                        }
-                    )
-                    .await,
-                    Saved::Saved
-                );
-                moved(db, &request, RequestState::Cancelled).await;
-                watched.push(request.id);
-            }
-            _ => {
-                assert_eq!(save(db, &before, &exists).await, Saved::Saved);
-                watched.push(request.id);
-            }
-        }
-    }
-    watched.sort_unstable();
-    let mut seen = Vec::new();
+/// The requests whose tickets are watched, page by page.
+async fn watched(db: &TestDatabase) -> Vec<Uuid> {
+    let mut seen: Vec<Uuid> = Vec::new();
     loop {
-        let page = tickets::open_page(conn, "main", "incident", seen.last().copied(), 3)
+        let after = seen.last().copied();
+        let page = tickets::open_page(db.store.conn(), "main", "incident", after, 3)
             .await
             .unwrap();
         if page.is_empty() {
             break;
         }
+        assert!(page.len() <= 3);
         assert!(
             page.iter()
                 .all(|(ticket, request)| ticket.request_id == request.id)
         );
         seen.extend(page.iter().map(|(ticket, _)| ticket.request_id));
     }
-    assert_eq!(seen, watched);
-    let tables = tickets::open_tables(conn).await.unwrap();
+    let tables = tickets::open_tables(db.store.conn()).await.unwrap();
+    let open: u64 = tables.iter().map(|table| table.open).sum();
+    assert_eq!(open, seen.len() as u64, "tables and pages agree");
+    seen
+}
+
+/// A request whose ticket exists, with what was last written to it.
+async fn existing(db: &TestDatabase, name: &str, written: Option<i64>) -> (Request, Ticket) {
+    let (request, before) = stored(db, name).await;
+    let after = Ticket {
+        exists: true,
+        written_version: written,
+        ..before.clone()
+    };
+    assert_eq!(save(db, &before, &after).await, Saved::Saved);
+    (request, after)
+}
+
+async fn watched_tickets_come_in_pages(db: &TestDatabase) {
+    stored(db, "not-yet-there").await;
+    let (_, given_up) = existing(db, "given-up", None).await;
+    let after = Ticket {
+        given_up_at: Some(start()),
+        ..given_up.clone()
+    };
+    assert_eq!(save(db, &given_up, &after).await, Saved::Saved);
+    let mut expected = Vec::new();
+    for number in 0..8 {
+        expected.push(existing(db, &format!("R-{number}"), None).await.0.id);
+    }
+    expected.sort_unstable();
+    assert_eq!(watched(db).await, expected);
+    let tables = tickets::open_tables(db.store.conn()).await.unwrap();
     assert_eq!(
         tables,
-        [tickets::OpenTable {
+        [OpenTable {
             connection: "main".into(),
             table: "incident".into(),
             open: 8
         }]
     );
+    let other = tickets::open_page(db.store.conn(), "main", "problem", None, 9)
+        .await
+        .unwrap();
+    assert!(other.is_empty());
+}
+
+async fn an_ended_request_is_watched_until_its_end_is_written(db: &TestDatabase) {
+    let finals = RequestState::ALL
+        .into_iter()
+        .filter(|state| state.is_final());
+    for (number, end) in finals.enumerate() {
+        let (untold, _) = existing(db, &format!("untold-{number}"), None).await;
+        moved(db, &untold, end).await;
+        assert!(
+            watched(db).await.is_empty(),
+            "{end}: its end came from the ticket"
+        );
+
+        let (told, _) = existing(db, &format!("told-{number}"), Some(2)).await;
+        moved(db, &told, end).await;
+        assert!(watched(db).await.is_empty(), "{end}: version 2 was written");
+
+        let (owed, before) = existing(db, &format!("owed-{number}"), Some(1)).await;
+        moved(db, &owed, end).await;
+        assert_eq!(
+            watched(db).await,
+            [owed.id],
+            "{end}: version 2 is still to be written"
+        );
+        let after = Ticket {
+            written_version: Some(2),
+            ..before.clone()
+        };
+        assert_eq!(save(db, &before, &after).await, Saved::Saved);
+        assert!(watched(db).await.is_empty(), "{end}: it is written");
+    }
+    let (open, before) = existing(db, "open", Some(1)).await;
+    let after = Ticket {
+        written_version: Some(9),
+        ..before.clone()
+    };
+    assert_eq!(save(db, &before, &after).await, Saved::Saved);
+    assert_eq!(
+        watched(db).await,
+        [open.id],
+        "a request that has not ended stays watched"
+    );
+}
+
+async fn many_tickets_are_stored_and_found_at_once(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let mut new = Vec::new();
+    for number in 0..5 {
+        let request = stored_request(db, &format!("R-{number}"), false).await;
+        new.push(new_ticket(&request, "incident", &format!("s{number}")));
+    }
+    tickets::insert_many(conn, &new, start()).await.unwrap();
+    tickets::insert_many(conn, &[], start()).await.unwrap();
+    let mut ids: Vec<Uuid> = (0..2_500).map(|number| Uuid::from_u128(number)).collect();
+    ids.extend(new.iter().map(|it| it.request_id));
+    let found = tickets::of_requests(conn, &ids).await.unwrap();
+    let mut sys_ids: Vec<_> = found.into_iter().map(|it| it.sys_id.unwrap()).collect();
+    sys_ids.sort();
+    assert_eq!(sys_ids, ["s0", "s1", "s2", "s3", "s4"]);
+    assert!(tickets::of_requests(conn, &[]).await.unwrap().is_empty());
 }
 
 /// Between the write-ahead and its commit nobody else gets the job, so whoever gets it sees the mark.

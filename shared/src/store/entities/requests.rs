@@ -20,6 +20,9 @@ pub struct Model {
     pub reason: Option<String>,
     pub attention: Option<String>,
     pub has_callback: bool,
+    /// Whether its ticket may still have news: it has not ended, or its end is not yet written to the ticket. Kept by
+    /// `requests::apply` and `tickets::save`, so that old requests cost the polling nothing.
+    pub watched: bool,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

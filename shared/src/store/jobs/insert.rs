@@ -1,18 +1,13 @@
 //! Inserts a job in the transaction of the fact that causes it.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use super::QueuedJob;
+use super::{Holder, QueuedJob};
 use crate::job::{JobState, NewJob};
 use crate::store::sql::Sql;
 use crate::store::{StoreError, new_id};
-
-#[derive(FromQueryResult)]
-struct Holder {
-    id: Uuid,
-}
 
 /// Inserts a job; one that is due now as `rung`, so that the caller pushes its doorbell right after the commit.
 ///

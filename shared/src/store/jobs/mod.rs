@@ -47,6 +47,12 @@ fn known_kinds() -> Vec<String> {
         .collect()
 }
 
+/// The job that holds a dedup key.
+#[derive(FromQueryResult)]
+struct Holder {
+    id: Uuid,
+}
+
 #[derive(FromQueryResult)]
 struct QueuedRow {
     id: Uuid,

@@ -124,6 +124,7 @@ pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, Stor
         reason: None,
         attention: None,
         has_callback: new.has_callback,
+        watched: true,
         version: 1,
         created_at: now,
         updated_at: now,

@@ -21,6 +21,8 @@ on_both!(
     each_ending_leaves_its_mark,
     only_the_lease_may_finish,
     two_claimers_never_both_win,
+    many_jobs_are_inserted_at_once,
+    a_key_is_live_until_its_job_has_ended,
 );
 
 async fn an_inserted_job_reads_back(db: &TestDatabase) {
@@ -405,4 +407,57 @@ async fn two_claimers_never_both_win(db: &TestDatabase) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn many_jobs_are_inserted_at_once(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let batch = [(job(1), true), (job(2), false), (job(3), true)];
+    let queued = jobs::insert_many(conn, &batch, start()).await.unwrap();
+    let flags: Vec<_> = queued.iter().map(|it| it.rung).collect();
+    assert_eq!(flags, [true, false, true]);
+    for (queued, (new, rung)) in queued.iter().zip(&batch) {
+        let stored = read(&db.store, queued.id).await;
+        let state = if *rung { JobState::Rung } else { JobState::Due };
+        assert_eq!((stored.state, stored.rung_at), (state, rung.then(start)));
+        assert_eq!(
+            (stored.request_id, stored.dedup_key),
+            (new.request_id, new.dedup_key.clone())
+        );
+    }
+    assert!(
+        jobs::insert_many(conn, &[], start())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let again = jobs::insert_many(conn, &[(job(4), true), (job(2), true)], start()).await;
+    assert!(
+        matches!(again, Err(StoreError::Conflict { .. })),
+        "{again:?}"
+    );
+    assert!(
+        jobs::of_request(conn, Uuid::from_u128(4))
+            .await
+            .unwrap()
+            .is_empty(),
+        "all or nothing"
+    );
+}
+
+async fn a_key_is_live_until_its_job_has_ended(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let new = job(1);
+    let key = new.dedup_key.clone().unwrap();
+    assert!(!jobs::is_live(conn, &key).await.unwrap());
+    let id = inserted(&db.store, &new).await;
+    assert!(jobs::is_live(conn, &key).await.unwrap());
+    assert!(!jobs::is_live(conn, "another").await.unwrap());
+    let lease = claimed(&db.store, id, "w1").await.lease;
+    assert!(jobs::is_live(conn, &key).await.unwrap());
+    assert!(
+        jobs::finish(conn, id, &lease, &Ending::Done, start())
+            .await
+            .unwrap()
+    );
+    assert!(!jobs::is_live(conn, &key).await.unwrap());
 }

@@ -14,6 +14,8 @@ on_both!(
     a_new_request_is_stored_whole,
     the_same_key_finds_the_first_request,
     racing_inserts_make_one_request,
+    many_requests_are_taken_in_at_once,
+    five_hundred_requests_fit_in_a_batch,
     nothing_stays_of_a_transaction_that_is_dropped,
 );
 
@@ -159,4 +161,70 @@ async fn nothing_stays_of_a_transaction_that_is_dropped(db: &TestDatabase) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn many_requests_are_taken_in_at_once(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let old = stored_request(db, "R-1", false).await;
+    let later = NewRequest {
+        asked: Asked {
+            item: "another role".into(),
+            ..asked("R-1")
+        },
+        ..new("R-1")
+    };
+    let batch = [new("R-2"), later, new("R-3"), new("R-2")];
+    let inserted = requests::insert_many(conn, "idm", &batch, start())
+        .await
+        .unwrap();
+    let Ok(
+        [
+            Inserted::New(second),
+            Inserted::Existing(first, before),
+            Inserted::New(third),
+            Inserted::Existing(twin, _),
+        ],
+    ) = <[Inserted; 4]>::try_from(inserted)
+    else {
+        panic!("two are new, one was there, one stands in the batch twice")
+    };
+    assert_eq!((&first, *before), (&old, asked("R-1")));
+    assert_eq!(twin, second);
+    for (request, name) in [(&second, "R-2"), (&third, "R-3")] {
+        assert_eq!(
+            requests::by_natural_key(conn, "idm", name)
+                .await
+                .unwrap()
+                .as_ref(),
+            Some(request)
+        );
+        assert_eq!(audit::of_request(conn, request.id).await.unwrap().len(), 1);
+    }
+    let told: Vec<_> = events::after(conn, "idm", None, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(_, event)| event.data.external_id)
+        .collect();
+    assert_eq!(told, ["R-1", "R-2", "R-3"]);
+    assert!(
+        requests::insert_many(conn, "idm", &[], start())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn five_hundred_requests_fit_in_a_batch(db: &TestDatabase) {
+    let batch: Vec<_> = (0..500).map(|number| new(&format!("R-{number}"))).collect();
+    let tx = db.store.begin().await.unwrap();
+    let inserted = requests::insert_many(&tx, "idm", &batch, start())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert!(inserted.iter().all(|it| matches!(it, Inserted::New(_))));
+    let again = requests::insert_many(db.store.conn(), "idm", &batch, start())
+        .await
+        .unwrap();
+    assert!(again.iter().all(|it| matches!(it, Inserted::Existing(..))));
 }
