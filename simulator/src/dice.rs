@@ -31,6 +31,11 @@ impl Dice {
             .collect()
     }
 
+    /// A whole number from 0 to `most`.
+    pub(crate) fn up_to(&mut self, most: u64) -> u64 {
+        self.0.random_range(0..=most)
+    }
+
     /// True with probability `p` (0 never, 1 always).
     pub(crate) fn chance(&mut self, p: f64) -> bool {
         p > 0.0 && self.0.random::<f64>() < p

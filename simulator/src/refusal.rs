@@ -82,6 +82,15 @@ impl Refusal {
         }
     }
 
+    /// The refusal in one line, as import rows remember it.
+    pub(crate) fn text(&self) -> String {
+        let (_, message, detail) = self.parts();
+        match detail.as_str().filter(|detail| !detail.is_empty()) {
+            Some(detail) => format!("{message}: {detail}"),
+            None => message,
+        }
+    }
+
     fn parts(&self) -> (u16, String, Value) {
         let failed = |detail: String| (403, "Operation Failed".to_owned(), Value::String(detail));
         let plain =

@@ -13,6 +13,7 @@ use crate::knobs::Knobs;
 use crate::lock::hold;
 use crate::log::CallLog;
 use crate::refusal::Refusal;
+use crate::webhook::Webhooks;
 use crate::world::{Act, Actor, World};
 
 /// Everything a call may touch. Locks are held for moments only, never across an await.
@@ -27,6 +28,7 @@ pub(crate) struct Sim {
     pub(crate) tokens: Mutex<Tokens>,
     /// Chance for what happens to calls, apart from the world's own.
     pub(crate) dice: Mutex<Dice>,
+    pub(crate) webhooks: Webhooks,
     /// Start of every link in answers.
     pub(crate) base_url: String,
     seed: u64,
@@ -50,6 +52,7 @@ impl Sim {
             rates: RateWindows::default(),
             tokens: Mutex::default(),
             dice: Mutex::new(Dice::new(seed ^ 0x5eed)),
+            webhooks: Webhooks::default(),
             base_url,
             seed,
         })
@@ -63,6 +66,11 @@ impl Sim {
         hold(&self.board).clear_faults();
         self.log.clear();
         Ok(())
+    }
+
+    /// Chance that follows from the instance's own.
+    pub(crate) fn fork_dice(&self) -> Dice {
+        hold(&self.dice).fork()
     }
 
     /// The global knobs.
@@ -79,6 +87,7 @@ impl Sim {
             now: self.clock.now(),
         };
         hold(&self.world).run_due(&act);
+        self.webhooks.wake();
     }
 
     /// Works on the world as `user_name`, or as the instance itself without one.
@@ -99,6 +108,8 @@ impl Sim {
             now: self.clock.now(),
         };
         world.run_due(&act);
-        work(&mut world, &act)
+        let done = work(&mut world, &act);
+        self.webhooks.wake();
+        done
     }
 }

@@ -1,7 +1,7 @@
 //! Starting an instance, and the hand a test has on it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::lock::hold;
 use crate::log::{CallFilter, CallRecord};
 use crate::refusal::Refusal;
 use crate::sim::Sim;
+use crate::webhook::{WebhookCounts, WebhookTarget};
 use crate::world::agent::AgentAction;
 use crate::world::{Act, Actor, Fields, Input};
 use crate::{http, query};
@@ -246,6 +247,16 @@ impl Simulator {
         })?)
     }
 
+    /// Tells of changes to a receiver from now on, or to nobody.
+    pub fn set_webhook(&self, target: Option<WebhookTarget>) {
+        crate::webhook::set_target(&self.sim, target);
+    }
+
+    /// What became of the calls the instance made itself.
+    pub fn webhook_counts(&self) -> WebhookCounts {
+        self.sim.webhooks.counts()
+    }
+
     /// Ends every OAuth token.
     pub fn revoke_tokens(&self) {
         hold(&self.sim.tokens).revoke_all();
@@ -303,10 +314,13 @@ async fn serve(
     sim: Arc<Sim>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let hooks = Arc::clone(&sim);
     let service = http::router(sim).into_make_service_with_connect_info::<Switch>();
-    axum::serve(CutListener(listener), service)
-        .with_graceful_shutdown(shutdown)
-        .await
+    let serving = axum::serve(CutListener(listener), service).with_graceful_shutdown(shutdown);
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = crate::webhook::run(&hooks) => Ok(()),
+    }
 }
 
 fn given(values: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -3,6 +3,7 @@
 mod agent;
 mod knobs;
 mod state;
+mod webhook;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -30,6 +31,9 @@ pub(crate) fn answer(sim: &Sim, call: &Call) -> Answer {
         ("POST", ["agent"]) => agent::act(sim, call),
         ("POST", ["tokens", "revoke"]) => Ok(state::revoke_tokens(sim)),
         ("POST", ["reset"]) => state::reset(sim),
+        ("GET", ["webhook"]) => Ok(webhook::show(sim)),
+        ("PUT", ["webhook"]) => webhook::set(sim, call),
+        ("DELETE", ["webhook"]) => Ok(webhook::clear(sim)),
         _ => Err(Answer::json(
             404,
             &json!({"error": format!("no such function: {} {}", call.method, call.path)}),

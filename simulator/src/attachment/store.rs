@@ -1,5 +1,7 @@
 //! Putting a file in place.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 use super::limits::{self, refused};
@@ -40,8 +42,11 @@ pub(super) fn store(api: &mut Api<'_>, upload: &Upload<'_>) -> Result<Answer, Re
     }
     check_parent(api.world, &api.act(), upload)?;
     limits::check(api, &upload.file_name, upload.bytes.len())?;
-    let digest = Sha256::digest(upload.bytes);
-    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(upload.bytes) {
+        // Writing to a String cannot fail.
+        let _infallible = write!(hash, "{byte:02x}");
+    }
     let size = upload.bytes.len().to_string();
     let values = [
         ("table_name", &upload.table),

@@ -52,6 +52,7 @@ pub(crate) async fn handle(sim: &Sim, call: Call) -> Ending {
         Ending::Cut => 0,
     };
     sim.log.amend(number, |record| record.status = Some(status));
+    sim.webhooks.wake();
     ending
 }
 

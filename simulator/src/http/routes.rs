@@ -7,13 +7,17 @@ use super::call::Call;
 use crate::attachment;
 use crate::batch;
 use crate::catalog;
+use crate::import;
 use crate::knobs::Knobs;
 use crate::lock::hold;
 use crate::refusal::Refusal;
+use crate::scorecards;
 use crate::sim::Sim;
 use crate::stats;
 use crate::table_api;
+use crate::tinyurl;
 use crate::world::{Act, Actor, World};
+use crate::xmatters;
 
 /// What every processor works with: the call, the world (locked for the call) and who calls.
 pub(crate) struct Api<'a> {
@@ -54,6 +58,8 @@ pub(crate) fn dispatch(
     if knobs.api_acl_denied {
         return Refusal::ApiAcl.answer();
     }
+    let expanded = tinyurl::expanded(world, call);
+    let call = expanded.as_ref().unwrap_or(call);
     let route = Route::of(call);
     let mut api = Api {
         sim,
@@ -83,6 +89,10 @@ fn processor(api: &mut Api<'_>, route: &Route) -> Result<Answer, Refusal> {
         ("now", ["stats", rest @ ..]) => stats::answer(api, rest),
         ("now", ["attachment", rest @ ..]) => attachment::answer(api, rest),
         ("now", ["batch"]) => batch::answer(api),
+        ("now", ["import", rest @ ..]) => import::answer(api, rest),
+        ("now", ["tinyurl"]) => tinyurl::answer(api),
+        ("now", ["pa", "scorecards"]) => scorecards::answer(api),
+        ("xm", ["1", rest @ ..]) => Ok(xmatters::answer(api, rest)),
         ("sn_sc", ["servicecatalog", rest @ ..]) => catalog::answer(api, rest),
         _ => Err(Refusal::NoSuchResource),
     }

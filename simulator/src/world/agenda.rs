@@ -37,11 +37,6 @@ impl World {
         }
     }
 
-    /// When the next piece of work is due, for whoever waits for it.
-    pub(crate) fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.agenda.iter().map(|due| due.at).min()
-    }
-
     /// Drops all planned work.
     pub(crate) fn forget_agenda(&mut self) {
         self.agenda.clear();

@@ -6,17 +6,23 @@
 )]
 
 mod admin;
+mod attachments;
+mod batch;
 mod bodies;
 mod catalog;
 mod client;
 mod faults;
 mod headers;
+mod imports;
 mod knobs;
+mod neighbours;
 mod oauth;
 mod paging;
 mod queries;
 mod rights;
 mod shapes;
 mod smoke;
+mod stats;
 mod tickets;
+mod webhooks;
 mod writes;
