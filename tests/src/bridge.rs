@@ -253,6 +253,7 @@ pub struct Api {
 
 impl Api {
     /// The same with another token.
+    #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self {
             token: Some(token.to_owned()),
@@ -261,6 +262,7 @@ impl Api {
     }
 
     /// The same at another server.
+    #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self {
             url: url.to_owned(),

@@ -16,7 +16,7 @@ use crate::Scheduler;
 /// How long a caller waits for the bells of what it has stored.
 const RINGING: Duration = Duration::from_millis(500);
 /// How often a transaction that met another one is repeated.
-const TRIES: usize = 5;
+const TRIES: usize = 8;
 
 /// An open transaction and what is to follow it.
 pub(crate) struct Work {

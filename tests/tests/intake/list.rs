@@ -23,9 +23,9 @@ fn external_ids(body: &Value) -> Vec<String> {
 async fn filters_narrow_the_list(bridge: &Bridge) {
     let api = bridge.api("idm").await;
     let first = api.create("R1", "application-access").await;
-    bridge.clock.advance(Duration::from_secs(60));
+    bridge.clock.advance(Duration::from_mins(1));
     api.create("R2", "sap-role").await;
-    bridge.clock.advance(Duration::from_secs(60));
+    bridge.clock.advance(Duration::from_mins(1));
     let mut body = asked("R3", "application-access");
     body["requested_for"] = json!("Ines_Sol%");
     assert_eq!(api.post("/v1/requests", &body).await.status, 202);
@@ -123,10 +123,9 @@ async fn links_lead_through_all_pages(bridge: &Bridge) {
         let Some(next) = page["next"].as_str() else {
             break;
         };
-        path = next
-            .strip_prefix(&bridge.url())
+        next.strip_prefix(&bridge.url())
             .expect("a link to this server")
-            .to_owned();
+            .clone_into(&mut path);
     }
     assert_eq!(found.len(), 5);
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>().len(), 5);

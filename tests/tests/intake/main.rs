@@ -1,5 +1,7 @@
 //! The scheduler: what a source can send and what it is told, on SQLite and on PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use serde_json::Value;
 
 /// Makes two tests of a function over a bridge: one on SQLite, one on PostgreSQL.

@@ -6,6 +6,7 @@ use scheduler::relay::tick;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::job::JobState;
+use shared::queue::Broker as _;
 use shared::store::{circuits, jobs};
 use tests::bridge::{Bridge, asked};
 use uuid::Uuid;
@@ -63,14 +64,13 @@ async fn a_bell_that_nobody_answers_is_rung_again(bridge: &Bridge) {
 
 async fn bells_that_wait_in_their_lane_are_not_rung_twice(bridge: &Bridge) {
     batch(bridge, 10).await;
-    bridge.clock.advance(Duration::from_secs(60));
+    bridge.clock.advance(Duration::from_mins(1));
     assert_eq!(
         tick(&bridge.scheduler).await.unwrap(),
         0,
         "the workers are slow, no bell is lost"
     );
     let lanes = [LANE.parse().unwrap()];
-    use shared::queue::Broker as _;
     let lost = bridge.broker.pop(&lanes, 4, Duration::ZERO).await.unwrap();
     assert_eq!(lost.len(), 4);
     assert_eq!(
@@ -117,7 +117,7 @@ async fn an_open_circuit_silences_its_connection_until_one_job_may_try(bridge: &
         bridge.bells(LANE).await.is_empty(),
         "intake stores the job and rings nobody"
     );
-    bridge.clock.advance(Duration::from_secs(60));
+    bridge.clock.advance(Duration::from_mins(1));
     assert_eq!(tick(&bridge.scheduler).await.unwrap(), 1);
     let probe = bridge.bells(LANE).await;
     assert_eq!(probe.len(), 1);
@@ -130,7 +130,7 @@ async fn an_open_circuit_silences_its_connection_until_one_job_may_try(bridge: &
     jobs::claim(conn, &probe, "worker", bridge.clock.now())
         .await
         .unwrap();
-    bridge.clock.advance(Duration::from_secs(60));
+    bridge.clock.advance(Duration::from_mins(1));
     assert_eq!(
         tick(&bridge.scheduler).await.unwrap(),
         0,

@@ -43,7 +43,7 @@ async fn where_servicenow_decides_words_become_notes(bridge: &Bridge) {
         json!({"status": "comment", "comment": "Two\nlines"}),
     ];
     for word in &words {
-        bridge.clock.advance(Duration::from_secs(60));
+        bridge.clock.advance(Duration::from_mins(1));
         let answer = say(&api, id, word).await;
         assert_eq!(
             (answer.status, &answer.body["state"]),

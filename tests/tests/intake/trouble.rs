@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use shared::process::Process;
@@ -83,7 +84,6 @@ async fn over_a_line() -> (Bridge, Proxy) {
 #[tokio::test]
 async fn a_database_without_tables_is_not_ready() {
     let bridge = Bridge::start(Flavour::Sqlite).await;
-    use sea_orm::ConnectionTrait as _;
     bridge
         .store()
         .conn()
