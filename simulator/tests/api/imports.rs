@@ -62,7 +62,7 @@ async fn the_same_key_inserts_then_updates_then_is_ignored() {
         instance.sim.rows("incident", "short_description=two").len(),
         1
     );
-    instance.sim.advance(Duration::from_secs(86_400));
+    instance.sim.advance(Duration::from_hours(24));
     let tomorrow = import(&instance, row("three")).await.json();
     assert_ne!(tomorrow["import_set"], answer["import_set"]);
 }
