@@ -11,6 +11,7 @@ use shared::queue::Broker;
 use shared::route::Routes;
 use shared::store::{SqliteGuard, Store};
 use shared::telemetry::Guard;
+use tokio::net::TcpListener;
 
 use crate::exit::Failure;
 use crate::wiring;
@@ -66,6 +67,15 @@ pub(crate) async fn start_scheduler(parts: &Parts, process: &mut Process) -> Res
     let listener = scheduler::bind(&parts.settings.server.listen)
         .await
         .map_err(|error| Failure::Configuration(error.to_string()))?;
+    serve(parts, listener, process)
+}
+
+/// The same on an address that is taken already.
+pub(crate) fn serve(
+    parts: &Parts,
+    listener: TcpListener,
+    process: &mut Process,
+) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .context("the listener has no address")?;

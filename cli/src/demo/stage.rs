@@ -8,12 +8,13 @@ use shared::store::jobs;
 use shared::telemetry::Guard;
 use simulator::{Options, Simulator};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use url::Url;
 
 use crate::api::Api;
 use crate::commands::token;
 use crate::exit::Failure;
-use crate::running::{Parts, start_scheduler, start_worker};
+use crate::running::{Parts, serve, start_worker};
 use crate::wiring;
 
 const SETTINGS: &str = include_str!("demo.toml");
@@ -47,11 +48,16 @@ impl Stage {
             .prefix("ticketbridge-demo-")
             .tempdir()
             .context("no folder for the database of the demo")?;
-        let address = free_address().await?;
+        // Kept from here on: another demo may start at the same moment.
+        let listener = free_listener().await?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?
+            .to_string();
         let settings = settings(&simulator, &folder, &address)?;
         let logging = shared::telemetry::init(&settings.telemetry)?;
         let parts = Parts::build(settings, ProcessKind::All).await?;
-        start_scheduler(&parts, process).await?;
+        serve(&parts, listener, process)?;
         start_worker(&parts, "demo", process).await?;
         let url: Url = format!("http://{address}")
             .parse()
@@ -120,17 +126,13 @@ impl Stage {
     }
 }
 
-async fn free_address() -> Result<String, Failure> {
-    let bound = match scheduler::bind(USUAL_ADDRESS).await {
-        Ok(listener) => listener,
-        Err(_) => scheduler::bind("127.0.0.1:0")
+async fn free_listener() -> Result<TcpListener, Failure> {
+    match scheduler::bind(USUAL_ADDRESS).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(scheduler::bind("127.0.0.1:0")
             .await
-            .context("no free port for the demo")?,
-    };
-    Ok(bound
-        .local_addr()
-        .context("the listener has no address")?
-        .to_string())
+            .context("no free port for the demo")?),
+    }
 }
 
 fn settings(simulator: &Simulator, folder: &TempDir, address: &str) -> Result<Settings, Failure> {

@@ -1,0 +1,130 @@
+//! `requests create|list|show|cancel`, against a running `up` on SQLite. Nobody answers at the instance's address, so the
+//! requests stay where they are.
+
+use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::Value;
+use tests::binary::{Home, Running};
+
+use crate::{home, redacted, up};
+
+const CREATE: [&str; 16] = [
+    "requests",
+    "create",
+    "--external-id",
+    "R-1",
+    "--category",
+    "access",
+    "--item",
+    "Ledger: read access",
+    "--requester",
+    "mara.lindt",
+    "--requested-for",
+    "joon.park",
+    "--justification",
+    "Covers accounts payable.",
+    "--attribute",
+    "role=Z_FI",
+];
+
+fn stage() -> (Home, Running) {
+    let mut home = home();
+    let (process, url) = up(&home);
+    let made = home
+        .run("token create --source idm --json")
+        .with_code(0)
+        .json();
+    home.set("TICKETBRIDGE_URL", &url);
+    home.set("TICKETBRIDGE_TOKEN", made["token"].as_str().unwrap());
+    (home, process)
+}
+
+/// Creates R-1; its id.
+fn create(home: &Home) -> String {
+    let created = home.run_with(&CREATE).with_code(0);
+    let id = created.stdout.split(' ').next().unwrap().to_owned();
+    redacted(home, || assert_snapshot!("created", created.stdout));
+    id
+}
+
+#[test]
+fn a_request_is_created_listed_shown_and_cancelled() {
+    let (home, process) = stage();
+    let id = create(&home);
+    let again = home.run_with(&CREATE).with_code(0);
+    assert!(again.stdout.starts_with(&id), "the same request: {again}");
+
+    let listed = home.run("requests list --category access").with_code(0);
+    let line = listed.stdout.lines().nth(1).unwrap_or_default();
+    for part in [&id, "R-1", "access", "Ledger: read access", "joon.park"] {
+        assert!(line.contains(part), "{listed}");
+    }
+    let nothing = home.run("requests list --text nobody").with_code(0);
+    assert_eq!(nothing.stdout, "No request matches.\n");
+
+    let cancelled = home
+        .run_with(&["requests", "cancel", &id, "--reason", "Asked for twice."])
+        .with_code(0);
+    assert_eq!(cancelled.stdout, format!("{id} is cancelled\n"));
+    let shown = home.run(&format!("requests show {id}")).with_code(0);
+    for part in [
+        "Request      ",
+        "External id  R-1",
+        "State        cancelled",
+        "Reason       Asked for twice.",
+        "Route        access",
+        "For          joon.park",
+        "\nTimeline\n",
+        "source:idm",
+    ] {
+        assert!(shown.stdout.contains(part), "{part}: {shown}");
+    }
+    let listed = home.run("requests list --state cancelled --json");
+    assert_eq!(listed.with_code(0).json()[0]["id"], Value::String(id));
+    process.stop().with_code(0);
+}
+
+#[test]
+fn json_is_what_the_api_answers() {
+    let (home, process) = stage();
+    let mut line = CREATE.to_vec();
+    line.push("--json");
+    let created = home.run_with(&line).with_code(0).json();
+    // Where it stands depends on how fast the worker is.
+    assert_json_snapshot!(created, {
+        ".id" => "[id]", ".state" => "[state]", ".reason" => "[reason]", ".attention" => "[attention]",
+        ".version" => "[version]", ".created_at" => "[time]", ".updated_at" => "[time]",
+        ".ticket.sys_id" => "[sys_id]", ".ticket.checked_at" => "[time]",
+    });
+    process.stop().with_code(0);
+}
+
+#[test]
+fn what_the_api_refuses_is_told_field_by_field() {
+    let (home, process) = stage();
+    let mut line = CREATE;
+    line[5] = "acess";
+    let refused = home.run_with(&line).with_code(7);
+    redacted(&home, || assert_snapshot!(refused.stderr));
+    assert!(refused.stdout.is_empty(), "{refused}");
+    let missing = home
+        .run("requests show 01890000-0000-7000-8000-000000000000")
+        .with_code(4);
+    redacted(&home, || assert_snapshot!(missing.stderr));
+    process.stop().with_code(0);
+}
+
+#[test]
+fn a_bridge_that_is_not_there_is_exit_code_5() {
+    let mut home = Home::new();
+    home.set("TICKETBRIDGE_TOKEN", "tb_fictional");
+    let ended = home
+        .run("requests list --url http://127.0.0.1:1")
+        .with_code(5);
+    assert!(
+        ended.stderr.contains(
+            "no answer from http://127.0.0.1:1/: is the bridge running, and is --url right?"
+        ),
+        "{ended}"
+    );
+    assert!(!ended.stderr.contains("tb_fictional"));
+}
