@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use shared::clock::{SharedClock, SystemClock};
 use shared::config::Settings;
+use shared::queue::BrokerHealth;
 use shared::route::Routes;
 
 use crate::args::Doctor;
@@ -140,7 +141,7 @@ async fn queue(settings: &Settings) -> Step {
         }
     };
     match broker.health().await {
-        Ok(health) => Step::new("queue", "queue", Verdict::Good, format!("{health:?}"), ""),
+        Ok(health) => Step::new("queue", "queue", Verdict::Good, described(&health), ""),
         Err(error) => Step::new(
             "queue",
             "queue",
@@ -148,6 +149,20 @@ async fn queue(settings: &Settings) -> Step {
             error.to_string(),
             "see the message",
         ),
+    }
+}
+
+fn described(health: &BrokerHealth) -> String {
+    match health {
+        BrokerHealth::Memory => "in this process".to_owned(),
+        BrokerHealth::Redis {
+            version,
+            maxmemory_policy,
+            append_only,
+        } => {
+            let kept = if *append_only { "on" } else { "off" };
+            format!("Redis {version}, {maxmemory_policy}, append-only file {kept}")
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! `requests create|list|show|cancel`, against a running `up` on SQLite. Nobody answers at the instance's address, so the
-//! requests stay where they are.
+//! `requests create|list|show|cancel`, against a running `up` on SQLite.
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::Value;
@@ -28,6 +27,8 @@ const CREATE: [&str; 16] = [
 
 fn stage() -> (Home, Running) {
     let mut home = home();
+    // Nobody creates tickets, so a request stays as it was taken in.
+    home.set("TICKETBRIDGE__WORKER__QUEUES", "callback");
     let (process, url) = up(&home);
     let made = home
         .run("token create --source idm --json")
@@ -89,11 +90,8 @@ fn json_is_what_the_api_answers() {
     let mut line = CREATE.to_vec();
     line.push("--json");
     let created = home.run_with(&line).with_code(0).json();
-    // Where it stands depends on how fast the worker is.
     assert_json_snapshot!(created, {
-        ".id" => "[id]", ".state" => "[state]", ".reason" => "[reason]", ".attention" => "[attention]",
-        ".version" => "[version]", ".created_at" => "[time]", ".updated_at" => "[time]",
-        ".ticket.sys_id" => "[sys_id]", ".ticket.checked_at" => "[time]",
+        ".id" => "[id]", ".created_at" => "[time]", ".updated_at" => "[time]", ".ticket.sys_id" => "[sys_id]",
     });
     process.stop().with_code(0);
 }

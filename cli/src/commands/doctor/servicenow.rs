@@ -43,7 +43,7 @@ async fn basic(name: &str, probe: &Probe, step: &'static str, clock: &SharedCloc
         "dns" => probe.dns().await.map(|found| {
             (
                 Verdict::Good,
-                format!("{} addresses", found.len()),
+                format!("{} address(es)", found.len()),
                 String::new(),
             )
         }),
