@@ -274,7 +274,7 @@ async fn classes_words_and_related_rows() {
         (
             "sys_user",
             "JOINsys_user.sys_id=sys_user_group.manager!active=true",
-            1,
+            2,
         ),
     ] {
         assert_eq!(
