@@ -6,10 +6,10 @@
 use anyhow::Context as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Dispatch, Level, Metadata};
+use tracing::{Dispatch, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
-    filter::filter_fn,
+    filter::{LevelFilter, dynamic_filter_fn},
     fmt::{self, MakeWriter, format::JsonFields},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
@@ -69,9 +69,10 @@ where
     let exporting = !settings.otlp_endpoint.is_empty();
     let provider = otlp::provider(&settings.otlp_endpoint)?;
     // Spans are kept whatever the log filter says: ids must not depend on how much is logged.
-    let wanted = filter_fn(move |what: &Metadata<'_>| {
-        *what.level() <= Level::INFO && (exporting || what.is_span())
-    });
+    // Dynamic, so that both filters are asked for each span: a cached verdict would leave in place what they said of the event
+    // before, and a driver that asks whether a statement would be logged, and then logs nothing, would hide the next span.
+    let wanted = dynamic_filter_fn(move |what: &Metadata<'_>, _| exporting || what.is_span())
+        .with_max_level_hint(LevelFilter::INFO);
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(SERVICE))
         .with_filter(wanted);

@@ -248,3 +248,24 @@ async fn received(listener: TcpListener) -> Vec<u8> {
         .unwrap();
     request
 }
+
+/// The database driver asks whether a statement would be logged without logging it. That must not hide the next span.
+#[test]
+fn a_question_about_a_level_hides_no_span() {
+    use tracing::{
+        Level, callsite, callsite::Callsite as _, dispatcher::get_default, metadata::Kind,
+    };
+    let asked = callsite! { name: "asked", kind: Kind::EVENT, level: Level::DEBUG, fields: };
+    let lines = logged(&settings(LogFormat::Json, "info"), || {
+        for attempt in 0..3 {
+            get_default(|dispatch| dispatch.enabled(asked.metadata()));
+            info_span!("job", attempt).in_scope(|| info!("job ended"));
+        }
+    })
+    .json();
+    for (attempt, line) in lines.iter().enumerate() {
+        assert_eq!(line["attempt"], attempt, "{line}");
+        assert!(line["trace.id"].is_string(), "{line}");
+    }
+    assert_eq!(lines.len(), 3);
+}
