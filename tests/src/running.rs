@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
-use shared::job::JobState;
+use shared::job::{JobState, NewJob, Payload, StatusRead};
 use shared::queue::{Broker as _, Doorbell, Lane};
 use shared::request::Request;
 use shared::store::attempts::{self, Attempt};
 use shared::store::audit::{self, AuditRow};
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::Job;
-use shared::store::{cadences, jobs, requests, tickets};
+use shared::store::{jobs, requests, tickets};
 use shared::ticket::Ticket;
 use simulator::{AgentAction, CallFilter, Clock, Fault, Options, RowMap, Simulator};
 use uuid::Uuid;
@@ -60,8 +60,17 @@ impl Running {
         Self::with(flavour, "").await
     }
 
+    /// With pages of so many rows when changes are read.
+    pub async fn paged(flavour: Flavour, rows: usize) -> Self {
+        Self::built(flavour, &format!("page_size = {rows}\n"), "").await
+    }
+
     /// With more TOML behind the preset.
     pub async fn with(flavour: Flavour, more: &str) -> Self {
+        Self::built(flavour, "", more).await
+    }
+
+    async fn built(flavour: Flavour, main_settings: &str, more: &str) -> Self {
         let start = crate::clock::ManualClock::default().now();
         let instance = |seed| Options {
             seed,
@@ -75,7 +84,10 @@ impl Running {
             .await
             .expect("an instance starts");
         let receiver = Receiver::start().await;
-        let preset = format!("{}\n{more}", preset(&main, &other, &receiver));
+        let preset = format!(
+            "{}\n{more}",
+            preset(&main, &other, &receiver, main_settings)
+        );
         let bridge = Bridge::with(flavour, &preset).await;
         let worker = worker(&bridge, "worker-1").await;
         let idm = bridge.api("idm").await;
@@ -165,22 +177,49 @@ impl Running {
 
     /// Reads the changes of a table now, whatever its cadence says.
     pub async fn poll(&self, table: &str) {
-        self.hasten(&format!("changes:main:{table}")).await;
+        let (connection, table) = ("main".to_owned(), table.to_owned());
+        let key = format!("changes:main:{table}");
+        self.read_now(
+            key,
+            StatusRead::Changes {
+                connection,
+                table,
+                after: None,
+            },
+        )
+        .await;
     }
 
     /// Reads all open tickets of a table now.
     pub async fn reconcile(&self, table: &str) {
-        self.hasten(&format!("reconcile:main:{table}")).await;
+        let (connection, table) = ("main".to_owned(), table.to_owned());
+        let key = format!("reconcile:main:{table}");
+        self.read_now(
+            key,
+            StatusRead::Reconcile {
+                connection,
+                table,
+                after: None,
+            },
+        )
+        .await;
     }
 
-    async fn hasten(&self, cadence: &str) {
-        let conn = self.bridge.store().conn();
-        // The first round makes the cadences known; its own turns are over before the one that counts.
-        self.look().await;
-        cadences::hasten(conn, cadence, self.bridge.clock.now())
-            .await
-            .expect("the database is there");
-        self.look().await;
+    async fn read_now(&self, key: String, read: StatusRead) {
+        let now = self.bridge.clock.now();
+        let job = NewJob {
+            payload: Payload::GetTicketStatus(read),
+            connection: Some("main".to_owned()),
+            request_id: None,
+            priority: 1,
+            due_at: now,
+            dedup_key: Some(key),
+            traceparent: None,
+        };
+        let queued = jobs::insert(self.bridge.store().conn(), &job, now).await;
+        let queued = queued.expect("the database is there");
+        shared::queue::ring(&*self.bridge.broker, queued.as_slice()).await;
+        self.settle().await;
     }
 
     /// The bells that wait, of all lanes.
@@ -374,7 +413,7 @@ fn context(bridge: &Bridge, settings: Arc<Settings>, identity: &str) -> Arc<work
 }
 
 /// A route of each sort, on two instances.
-fn preset(main: &Simulator, other: &Simulator, receiver: &Receiver) -> String {
+fn preset(main: &Simulator, other: &Simulator, receiver: &Receiver, main_settings: &str) -> String {
     let item = main
         .row("sc_cat_item", "name=Application access")
         .expect("the seed has the item");
@@ -392,7 +431,7 @@ fn preset(main: &Simulator, other: &Simulator, receiver: &Receiver) -> String {
     };
     let on = |table: &str| format!("connection = \"main\"\ntable = \"{table}\"");
     [
-        connection("main", &main.base_url()),
+        format!("{}{main_settings}", connection("main", &main.base_url())),
         connection("other", &other.base_url()),
         format!(
             "[sources.idm]\ncallback_url = \"{}\"\ncallback_secret = \"whsec_ZmljdGlvbmFsLXNlY3JldC1mb3ItdGVzdHM=\"\nallow_http = true\n",

@@ -35,6 +35,18 @@ pub(crate) enum Attention<'a> {
 }
 
 impl Attention<'_> {
+    /// To ask whether a text tells of a conflict.
+    pub(crate) const CONFLICT: Self = Self::Conflict {
+        owner: "",
+        other: "",
+    };
+
+    /// Whether `text` tells of a conflict about another state than `owner`: the owner has moved on since.
+    pub(crate) fn is_old_conflict(text: Option<&str>, owner: &str) -> bool {
+        let about = format!("{} the owner says {owner},", Self::CONFLICT.beginning());
+        Self::CONFLICT.wrote(text) && text.is_some_and(|text| !text.starts_with(&about))
+    }
+
     /// The words every text of this kind begins with.
     pub(crate) fn beginning(&self) -> &'static str {
         match self {

@@ -125,7 +125,7 @@ async fn an_outage_of_hours_denies_nothing() {
         knobs.hibernate = Some(Hibernate {
             html: 20,
             bad_gateway: 60,
-        })
+        });
     });
     it.pass(Duration::from_hours(5), Duration::from_secs(30))
         .await;

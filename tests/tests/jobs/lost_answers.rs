@@ -288,7 +288,7 @@ async fn where_ids_are_not_honoured_the_quiet_period_is_kept() {
         2,
         "quiet_seconds is 150"
     );
-    it.pass(Duration::from_secs(60), Duration::from_secs(5))
+    it.pass(Duration::from_mins(1), Duration::from_secs(5))
         .await;
     assert_eq!(it.calls("table.create", "incident"), 3);
     assert_eq!(it.request(id).await.state, RequestState::Open);

@@ -1,5 +1,7 @@
 //! Creating tickets: one for each request, whatever the instance answers (T1, T2, T6, T16, T20, T21, T22, T23, T25).
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 /// Makes two tests of a function over a running bridge: one on SQLite, one on PostgreSQL.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {$(

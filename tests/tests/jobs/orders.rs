@@ -91,7 +91,7 @@ async fn a_second_order_waits_for_the_quiet_period() {
     it.pass(Duration::from_secs(145), Duration::from_secs(5))
         .await;
     assert_eq!(placed(&it), 1, "quiet_seconds is 150");
-    it.pass(Duration::from_secs(60), Duration::from_secs(5))
+    it.pass(Duration::from_mins(1), Duration::from_secs(5))
         .await;
     assert_eq!(placed(&it), 2);
     assert_eq!(

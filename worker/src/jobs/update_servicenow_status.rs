@@ -45,17 +45,17 @@ pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
 /// Writes the state, unless the ticket has it or the route writes nothing for it.
 async fn bring(run: &Run<'_>, case: &Case<'_>) -> Ran<Subject> {
     let Some(columns) = columns(run, case)? else {
-        return Ok(case.subject(case.ticket.clone(), no_longer_parked(case)));
+        return Ok(case.subject(case.ticket.clone(), no_longer_flagged(case)));
     };
     let now = read(run, case).await?;
     if mirror::mapped(case.route, &now) == Mapped::To(case.request.state) {
-        return Ok(case.subject(written(case, now), no_longer_parked(case)));
+        return Ok(case.subject(written(case, now), no_longer_flagged(case)));
     }
     if let Some(wish) = overtaken(case, &now) {
         return Ok(case.subject(now, Some(wish)));
     }
     let after = walk::to(run, case, &now, &columns).await?;
-    Ok(case.subject(written(case, after), no_longer_parked(case)))
+    Ok(case.subject(written(case, after), no_longer_flagged(case)))
 }
 
 /// What the map of the route writes for the state of the request. Where ServiceNow decides, only an end is told to it.
@@ -125,13 +125,13 @@ fn written(case: &Case<'_>, ticket: Ticket) -> Ticket {
     }
 }
 
-/// The configuration was mended, or a write that failed went through.
-fn no_longer_parked(case: &Case<'_>) -> Option<Wish> {
+/// The ticket follows again: the configuration was mended, a write that failed went through, or the source has moved on since a
+/// conflict.
+fn no_longer_flagged(case: &Case<'_>) -> Option<Wish> {
     let flag = case.request.attention.as_deref();
-    let gone = [Attention::Parked(""), Attention::NotUpdated("")]
-        .iter()
-        .any(|it| it.wrote(flag));
-    gone.then(|| Wish::of(case.request.id, "ticket.updated").lower_if(true))
+    let failed = Attention::Parked("").wrote(flag) || Attention::NotUpdated("").wrote(flag);
+    let settled = failed || Attention::is_old_conflict(flag, case.request.state.as_str());
+    settled.then(|| Wish::of(case.request.id, "ticket.updated").lower_if(true))
 }
 
 /// The start of effects that only mark notes.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use servicenow_client::Record;
-use shared::request::Request;
+use shared::request::{Request, RequestState};
 use shared::route::{Mastery, Route};
 use shared::state_map::Mapped;
 use shared::store::tickets;
@@ -98,6 +98,11 @@ fn owned_by_source(run: &Run<'_>, it: &Other<'_>, effects: &mut Effects) -> Opti
     }
     let said = match mirror::mapped(it.route, it.after) {
         Mapped::To(state) if state == it.request.state => {
+            let agreed = Attention::CONFLICT.wrote(it.request.attention.as_deref());
+            return Some(wish.lower_if(agreed || mirror::is_understood(it.request)));
+        }
+        // The source has said nothing yet but that it asks: work on the ticket contradicts nobody.
+        Mapped::To(state) if it.request.state == RequestState::Open && !state.is_final() => {
             return Some(wish.lower_if(mirror::is_understood(it.request)));
         }
         Mapped::To(state) => state.to_string(),
