@@ -79,6 +79,7 @@ fn client(settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<
         user_agent: concat!("ticketbridge/", env!("CARGO_PKG_VERSION")).to_owned(),
         pool_max_idle_per_host: settings.max_in_flight,
         now: Arc::new(move || clock.now()),
+        trace_context: Some(Arc::new(shared::telemetry::current_traceparent)),
         ..ClientOptions::new(base_url, auth(credentials))
     };
     Ok(Client::new(options)?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use shared::job::JobKind;
 use shared::process::{Process, every};
-use shared::store::{jobs, processes};
+use shared::store::{circuits, jobs, processes};
 use shared::telemetry::Metrics;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::runtime::{LaneWorker, Ring};
-use crate::{dispatch, health, heartbeat, lanes, runtime};
+use crate::{dispatch, fault, health, heartbeat, lanes, runtime};
 
 /// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
 /// is known to the others; its tasks run in `process`.
@@ -113,10 +113,16 @@ fn answering(ctx: &Arc<Context>) -> Ring {
     })
 }
 
-/// A start often follows a mended configuration.
+/// A start often follows a mended configuration: what waited for that is tried at once, and held anew if it still fails.
 async fn give_parked_another_try(ctx: &Context) -> anyhow::Result<()> {
+    let (conn, now) = (ctx.store.conn(), ctx.clock.now());
+    for circuit in circuits::all(conn).await? {
+        if fault::wants_a_hand(&circuit.class) {
+            circuits::close(conn, &circuit.connection, now).await?;
+        }
+    }
     for connection in ctx.connections.iter() {
-        let released = jobs::unpark(ctx.store.conn(), &connection.name, ctx.clock.now()).await?;
+        let released = jobs::unpark(conn, &connection.name, now).await?;
         if released > 0 {
             info!(
                 connection = connection.name,
@@ -125,7 +131,7 @@ async fn give_parked_another_try(ctx: &Context) -> anyhow::Result<()> {
         }
     }
     for lane in lanes::of(ctx, JobKind::DeliverCallback)? {
-        jobs::unpark(ctx.store.conn(), lane.as_str(), ctx.clock.now()).await?;
+        jobs::unpark(conn, lane.as_str(), now).await?;
     }
     Ok(())
 }

@@ -258,3 +258,37 @@ async fn a_route_that_left_the_configuration_parks_until_a_worker_starts_with_it
         .unwrap();
     assert_eq!(it.request(id).await.state, RequestState::Open);
 }
+
+#[tokio::test]
+async fn a_worker_that_starts_with_mended_credentials_goes_on_at_once() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let id = it.ask("R1", "access").await;
+    let locked_out = it
+        .worker_with(
+            "client_secret = \"ticketbridge-demo-secret\"",
+            "client_secret = \"old-secret-4711\"",
+        )
+        .await;
+    for bell in it.bells().await {
+        worker::ring(&locked_out, bell).await;
+    }
+    assert_eq!(it.circuits().await[0].class, "auth");
+    let attention = it.request(id).await.attention.unwrap();
+    assert!(
+        attention.contains("check client id and secret") && !attention.contains("4711"),
+        "{attention}"
+    );
+    let mut process = shared::process::Process::new();
+    let mended = it.fresh_worker("worker-3");
+    worker::start(&mended, &["create-ticket".to_owned()], &mut process)
+        .await
+        .unwrap();
+    it.settle().await;
+    process.stop_token().cancel();
+    process
+        .run(std::future::pending(), Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+    assert_eq!(it.request(id).await.attention, None);
+}
