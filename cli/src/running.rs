@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use shared::clock::{SharedClock, SystemClock};
 use shared::config::{ProcessKind, Settings};
-use shared::process::{Process, identity, shutdown_signal};
+use shared::process::{Process, identity};
 use shared::queue::Broker;
 use shared::route::Routes;
 use shared::store::{SqliteGuard, Store};
@@ -115,9 +115,10 @@ pub(crate) async fn run_to_stop(
     parts: Parts,
     process: Process,
     logging: Guard,
+    asked_to_stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let drain = parts.settings.worker.drain() + GRACE;
-    let ended = process.run(shutdown_signal(), drain).await;
+    let ended = process.run(asked_to_stop, drain).await;
     if let Err(error) = parts.store.close().await {
         tracing::warn!(%error, "the database was not closed in good order");
     }

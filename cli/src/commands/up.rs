@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use shared::config::ProcessKind;
-use shared::process::Process;
+use shared::process::{Process, shutdown_signal};
 
 use crate::exit::Failure;
 use crate::running::{Parts, run_to_stop, start_scheduler, start_worker};
@@ -11,10 +11,11 @@ use crate::wiring;
 
 pub(crate) async fn run(config: Option<PathBuf>) -> Result<(), Failure> {
     let settings = wiring::settings(config)?;
+    let asked_to_stop = shutdown_signal();
     let logging = shared::telemetry::init(&settings.telemetry)?;
     let parts = Parts::build(settings, ProcessKind::All).await?;
     let mut process = Process::new();
     start_scheduler(&parts, &mut process).await?;
     start_worker(&parts, "up", &mut process).await?;
-    run_to_stop(parts, process, logging).await
+    run_to_stop(parts, process, logging, asked_to_stop).await
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use shared::config::ProcessKind;
-use shared::process::Process;
+use shared::process::{Process, shutdown_signal};
 
 use crate::args::Worker;
 use crate::exit::Failure;
@@ -15,9 +15,10 @@ pub(crate) async fn run(config: Option<PathBuf>, args: &Worker) -> Result<(), Fa
     if !args.queues.is_empty() {
         settings.worker.queues.clone_from(&args.queues);
     }
+    let asked_to_stop = shutdown_signal();
     let logging = shared::telemetry::init(&settings.telemetry)?;
     let parts = Parts::build(settings, ProcessKind::Worker).await?;
     let mut process = Process::new();
     start_worker(&parts, "worker", &mut process).await?;
-    run_to_stop(parts, process, logging).await
+    run_to_stop(parts, process, logging, asked_to_stop).await
 }

@@ -31,6 +31,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     let started = Instant::now();
+    let asked_to_stop = shutdown_signal();
     let requests = args.requests.or(args.once.then_some(USUAL_REQUESTS));
     let mut process = Process::new();
     let (stage, logging) = Stage::set(args.seed, &mut process).await?;
@@ -56,9 +57,7 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     let places = (!view.is_seen()).then(|| view::places(&stage));
     let over = async move {
         tokio::select! {
-            // The signals are watched before anything is said, so that nobody can be too early with Ctrl-C.
-            biased;
-            () = shutdown_signal() => {}
+            () = asked_to_stop => {}
             () = quiet.cancelled() => {}
             () = told(output, places) => {}
         }

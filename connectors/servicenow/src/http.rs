@@ -15,7 +15,7 @@ use crate::config_error::ConfigError;
 use crate::error::Error;
 use crate::kinds::{GarbageKind, MaybeKind};
 use crate::meta::{CallMeta, RateInfo, http_date, text};
-use crate::options::ClientOptions;
+use crate::options::{ClientOptions, TraceContext};
 use crate::transport_error::transport_error;
 
 /// Shorter than the 20 s after which instances close idle connections, so that a request is not written to a
@@ -29,6 +29,7 @@ pub(crate) struct Http {
     client: reqwest::Client,
     base: Url,
     now: Clock,
+    trace_context: Option<TraceContext>,
 }
 
 /// The header that carries the credentials.
@@ -80,6 +81,7 @@ impl Http {
             client,
             base: options.base_url.clone(),
             now: options.now.clone(),
+            trace_context: options.trace_context.clone(),
         })
     }
 
@@ -116,6 +118,9 @@ impl Http {
             .client
             .request(call.method.clone(), url)
             .header(ACCEPT, "application/json");
+        if let Some(traceparent) = self.trace_context.as_ref().and_then(|of_task| of_task()) {
+            request = request.header("traceparent", traceparent);
+        }
         if let Some(credential) = credential {
             request = request.header(credential.name.clone(), credential.value.clone());
         }

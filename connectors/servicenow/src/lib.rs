@@ -64,7 +64,7 @@ pub use kinds::{
 };
 pub use list::{ListRequest, Page};
 pub use meta::{CallMeta, RateInfo, Reply};
-pub use options::{ClientOptions, RefreshTokenHook};
+pub use options::{ClientOptions, RefreshTokenHook, TraceContext};
 pub use order::{Order, Ordered};
 pub use params::{DisplayValue, ReadOptions, WriteOptions};
 pub use probe::{OwnUser, Probe, Reached, TokenState, UnknownField};

@@ -15,6 +15,9 @@ use crate::config_error::ConfigError;
 /// It is called on the task that renewed the token and must not block.
 pub type RefreshTokenHook = Arc<dyn Fn(&SecretString) + Send + Sync>;
 
+/// Gives the W3C trace context of the calling task, if there is one.
+pub type TraceContext = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// The options of a [`crate::Client`]. Start from [`ClientOptions::new`] and change what differs.
 #[derive(Clone)]
 pub struct ClientOptions {
@@ -36,6 +39,8 @@ pub struct ClientOptions {
     pub extra_root_certificates: Vec<Vec<u8>>,
     /// Told of each new refresh token.
     pub on_refresh_token: Option<RefreshTokenHook>,
+    /// Asked at each call; what it gives is sent as `traceparent`, which gateways and proxies on the way can log.
+    pub trace_context: Option<TraceContext>,
 }
 
 impl ClientOptions {
@@ -52,6 +57,7 @@ impl ClientOptions {
             now: system_clock(),
             extra_root_certificates: Vec::new(),
             on_refresh_token: None,
+            trace_context: None,
         }
     }
 

@@ -3,6 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::Url;
 
 use super::report::{Report, Section};
 use super::urls::{self, Plain};
@@ -182,6 +183,11 @@ impl ConnectionSettings {
             Plain::HttpsOrLocal
         };
         urls::check(&mut at, "base_url", &self.base_url, allowed);
+        let more = |url: Url| !matches!(url.path(), "" | "/") || url.query().is_some();
+        if Url::parse(&self.base_url).is_ok_and(more) {
+            let fix = "give the address of the instance only: https://acme.service-now.com";
+            at.add("base_url", "has a path or a query", fix);
+        }
         self.check_credentials(&mut at);
         let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if self.api_key_header.is_empty() || !self.api_key_header.chars().all(token) {

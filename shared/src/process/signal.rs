@@ -1,30 +1,37 @@
-use std::{future, io};
+use std::future;
 
-/// Ready when the process is asked to stop: SIGTERM or SIGINT (Ctrl-C).
-pub async fn shutdown_signal() {
-    let name = tokio::select! {
-        () = asked(tokio::signal::ctrl_c()) => "SIGINT",
-        () = asked(terminated()) => "SIGTERM",
-    };
-    tracing::info!(signal = name, "stopping");
-}
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Never ready when the signal cannot be watched; the other one still works.
-async fn asked(signal: impl Future<Output = io::Result<()>>) {
-    if let Err(error) = signal.await {
-        tracing::error!(%error, "a stop signal cannot be watched");
-        future::pending::<()>().await;
+/// Watches from now on for the wish to stop, SIGTERM or SIGINT (Ctrl-C); the future is ready once it came. Called first thing, so
+/// that a process that is stopped while it starts ends in good order too. Needs a running tokio runtime.
+pub fn shutdown_signal() -> impl Future<Output = ()> {
+    let (interrupted, terminated) = (
+        watch(SignalKind::interrupt()),
+        watch(SignalKind::terminate()),
+    );
+    async move {
+        let name = tokio::select! {
+            () = asked(interrupted) => "SIGINT",
+            () = asked(terminated) => "SIGTERM",
+        };
+        tracing::info!(signal = name, "stopping");
     }
 }
 
-#[cfg(unix)]
-async fn terminated() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    signal(SignalKind::terminate())?.recv().await;
-    Ok(())
+/// Without the signal, when it cannot be watched; the other one still works.
+fn watch(kind: SignalKind) -> Option<Signal> {
+    match signal(kind) {
+        Ok(signal) => Some(signal),
+        Err(error) => {
+            tracing::error!(%error, "a stop signal cannot be watched");
+            None
+        }
+    }
 }
 
-#[cfg(not(unix))]
-async fn terminated() -> io::Result<()> {
-    future::pending().await
+async fn asked(signal: Option<Signal>) {
+    match signal {
+        Some(mut signal) => drop(signal.recv().await),
+        None => future::pending().await,
+    }
 }

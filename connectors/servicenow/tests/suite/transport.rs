@@ -1,6 +1,7 @@
 //! What the client sends, and what it makes of connections that fail.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -236,6 +237,27 @@ async fn no_cookie_is_ever_sent_back() {
     let seen = responder.seen();
     assert_eq!(seen.len(), 3);
     assert!(seen.iter().all(|seen| seen.header("cookie").is_none()));
+}
+
+#[tokio::test]
+async fn the_trace_context_of_the_task_goes_with_each_call() {
+    let responder = Responder::always(json(200, RECORD));
+    let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let options = ClientOptions {
+        trace_context: Some(Arc::new(|| Some(context.to_owned()))),
+        ..responder.options(basic())
+    };
+    get(&Client::new(options).expect("a client"))
+        .await
+        .expect("a record");
+    get(&responder.client()).await.expect("a record");
+    let seen = responder.seen();
+    assert_eq!(seen[0].header("traceparent"), Some(context));
+    assert_eq!(
+        seen[1].header("traceparent"),
+        None,
+        "only where it is asked for"
+    );
 }
 
 #[tokio::test]

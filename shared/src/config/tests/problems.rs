@@ -148,3 +148,21 @@ fn what_is_wrong_already_causes_no_further_problem() {
         .collect();
     assert_eq!(keys, ["routes[0].connection", "routes[0].name"]);
 }
+
+#[test]
+fn an_instance_is_named_by_its_address_alone() {
+    let connection = |base_url: &str| {
+        format!(
+            "[connections.main]\nbase_url = \"{base_url}\"\nauth = \"basic\"\nuser = \"u\"\npassword = \"p\"\n"
+        )
+    };
+    assert!(load(&connection("https://acme.service-now.com/"), &[]).is_ok());
+    for wrong in [
+        "https://acme.service-now.com/api/now",
+        "https://acme.service-now.com/?x=1",
+    ] {
+        let problems = load(&connection(wrong), &[]).unwrap_err();
+        assert_eq!(problems.0[0].key, "connections.main.base_url");
+        assert_eq!(problems.0[0].problem, "has a path or a query");
+    }
+}
