@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long a process may take to do what is waited for. The slowest machine that builds this stays far below.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a process inherits of the environment: enough to find programs and a temporary folder.
 const INHERITED: [&str; 3] = ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"];
@@ -306,6 +306,10 @@ impl Ended {
     ///
     /// # Panics
     /// When it did not.
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "it asserts; what it gives back is only for further questions"
+    )]
     pub fn with_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self

@@ -87,7 +87,7 @@ async fn told(output: Output, places: Option<String>) {
     if let Some(places) = places {
         output.note(&places);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Waits until everything was sent and both sides have come to rest.

@@ -424,7 +424,7 @@ async fn many_tickets_are_stored_and_found_at_once(db: &TestDatabase) {
     }
     tickets::insert_many(conn, &new, start()).await.unwrap();
     tickets::insert_many(conn, &[], start()).await.unwrap();
-    let mut ids: Vec<Uuid> = (0..2_500).map(|number| Uuid::from_u128(number)).collect();
+    let mut ids: Vec<Uuid> = (0..2_500).map(Uuid::from_u128).collect();
     ids.extend(new.iter().map(|it| it.request_id));
     let found = tickets::of_requests(conn, &ids).await.unwrap();
     let mut sys_ids: Vec<_> = found.into_iter().map(|it| it.sys_id.unwrap()).collect();
