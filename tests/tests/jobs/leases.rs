@@ -1,12 +1,16 @@
 //! Jobs are run under a lease: whoever has lost it writes nothing, neither here nor there (ARCHITECTURE.md, invariant 4).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait as _;
-use shared::clock::Clock as _;
+use shared::clock::Clock;
 use shared::job::JobState;
 use shared::request::RequestState;
 use shared::store::{jobs, processes};
+use tests::clock::ManualClock;
 use tests::databases::Flavour;
 use tests::running::Running;
 
@@ -134,4 +138,76 @@ async fn a_bell_for_nothing_is_no_trouble() {
     worker::ring(&it.worker, nobody).await;
     assert_eq!(it.calls("table.create", "incident"), 1);
     assert_eq!(it.request(id).await.state, RequestState::Open);
+}
+
+/// The clock of the bridge, which makes whoever asks it panic, once, after it was armed.
+struct Trap {
+    clock: Arc<ManualClock>,
+    armed: AtomicBool,
+}
+
+impl Clock for Trap {
+    fn now(&self) -> DateTime<Utc> {
+        assert!(
+            !self.armed.swap(false, Ordering::SeqCst),
+            "the clock fell off the wall"
+        );
+        self.clock.now()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_failed_attempt_and_no_more() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let trap = Arc::new(Trap {
+        clock: it.bridge.clock.clone(),
+        armed: AtomicBool::new(false),
+    });
+    let clumsy = worker::Context::new(worker::Parts {
+        store: it.bridge.store().clone(),
+        broker: it.bridge.broker.clone(),
+        routes: Arc::clone(&it.worker.routes),
+        settings: Arc::clone(&it.worker.settings),
+        clock: trap.clone(),
+        identity: "clumsy".to_owned(),
+    })
+    .unwrap();
+    worker::heartbeat::register(&clumsy).await.unwrap();
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    it.main.set_knobs(|knobs| knobs.latency_ms = 5_000);
+    let arming = async {
+        while it.calls("table.create", "incident") == 0 {
+            it.main.advance(Duration::from_secs(6));
+            tokio::task::yield_now().await;
+        }
+        trap.armed.store(true, Ordering::SeqCst);
+        it.main.advance(Duration::from_secs(6));
+    };
+    tokio::join!(worker::ring(&clumsy, bell), arming);
+    assert_eq!(
+        it.records("incident").len(),
+        1,
+        "it panicked after its POST"
+    );
+    let job = it.job(id, "create_ticket.v1").await;
+    assert_eq!(
+        (job.state, job.attempts, job.last_error_class.as_deref()),
+        (JobState::Due, 1, Some("panic"))
+    );
+    assert!(
+        job.last_error
+            .unwrap()
+            .contains("the clock fell off the wall")
+    );
+
+    it.main.set_knobs(|knobs| knobs.latency_ms = 0);
+    it.pass(Duration::from_secs(10), Duration::from_secs(2))
+        .await;
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+    assert_eq!(
+        it.calls("table.create", "incident"),
+        1,
+        "the ticket was found"
+    );
 }
