@@ -97,17 +97,18 @@ fn a_read_only_file_is_named_with_its_fix() {
 /// Runs a command where nothing may be written. Root may write everything, so it runs as somebody else then.
 fn read_only(home: &Home, command: &str) -> Ended {
     let locked = Permissions::from_mode(0o555);
-    for file in std::fs::read_dir(home.path()).unwrap() {
-        std::fs::set_permissions(file.unwrap().path(), Permissions::from_mode(0o444)).unwrap();
+    for file in std::fs::read_dir(home.path()).expect("the folder reads") {
+        let file = file.expect("the folder reads").path();
+        permit(&file, Permissions::from_mode(0o444));
     }
-    std::fs::set_permissions(home.path(), locked).unwrap();
-    let root = home.path().metadata().unwrap().uid() == 0;
+    permit(home.path(), locked);
+    let root = home.path().metadata().expect("the folder is there").uid() == 0;
     let ended = if root {
         home.run_as(NOBODY, command)
     } else {
         home.run(command)
     };
-    std::fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    permit(home.path(), Permissions::from_mode(0o755));
     ended
 }
 
@@ -125,4 +126,8 @@ fn processes_of_their_own_need_what_can_be_shared() {
             "{command} {ended}"
         );
     }
+}
+
+fn permit(path: &std::path::Path, permissions: Permissions) {
+    std::fs::set_permissions(path, permissions).expect("permissions can be set");
 }

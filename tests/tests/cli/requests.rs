@@ -35,14 +35,17 @@ fn stage() -> (Home, Running) {
         .with_code(0)
         .json();
     home.set("TICKETBRIDGE_URL", &url);
-    home.set("TICKETBRIDGE_TOKEN", made["token"].as_str().unwrap());
+    home.set(
+        "TICKETBRIDGE_TOKEN",
+        made["token"].as_str().expect("a token"),
+    );
     (home, process)
 }
 
 /// Creates R-1; its id.
 fn create(home: &Home) -> String {
     let created = home.run_with(&CREATE).with_code(0);
-    let id = created.stdout.split(' ').next().unwrap().to_owned();
+    let id = created.stdout.split(' ').next().expect("an id").to_owned();
     redacted(home, || assert_snapshot!("created", created.stdout));
     id
 }
