@@ -347,7 +347,7 @@ pub fn asked(external_id: &str, category: &str) -> Value {
         "external_id": external_id,
         "category": category,
         "item": "Payroll viewer",
-        "requester": "mara.lindt",
+        "requester": "sam.sample",
         "requested_for": "joon.park",
         "justification": "Covers accounts payable in March.",
         "attributes": {"role": "Z_FI_CLERK", "system": "P01"},

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_seed_always_tells_the_same_story() {
-        let people = || vec!["p.quill".to_owned(), "a.quill".to_owned()];
+        let people = || vec!["sam.sample".to_owned(), "fern.example".to_owned()];
         let mut one = Cast::new(7, people(), "a".into());
         let mut two = Cast::new(7, people(), "a".into());
         for _ in 0..50 {
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_plan_and_category_appears_in_fifty_requests() {
-        let mut cast = Cast::new(7, vec!["p.quill".to_owned()], "a".into());
+        let mut cast = Cast::new(7, vec!["sam.sample".to_owned()], "a".into());
         let story: Vec<_> = (0..50).map(|_| cast.next()).collect();
         for plan in [Plan::Wait, Plan::Withdraw, Plan::Drive] {
             assert!(story.iter().any(|(_, it)| *it == plan), "{plan:?}");

@@ -27,7 +27,7 @@ use crate::Scheduler;
 /// Why a request is no longer wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"reason": "The project was stopped.", "actor": "mara.lindt"}))]
+#[schema(example = json!({"reason": "The project was stopped.", "actor": "sam.sample"}))]
 pub(crate) struct Cancellation {
     /// Why, in words that whoever works on the ticket can read. Left out: that the source withdrew it.
     #[schema(max_length = 1000)]

@@ -21,7 +21,7 @@ use super::request_view::StateWord;
         "reason": "Role assigned.", "attention": null, "version": 4, "may_ask_again": false,
         "ticket": {
             "connection": "main", "table": "incident", "sys_id": "9d385017c611228701d22104cc95c371",
-            "number": "INC0010001", "state": "7", "assigned_to": "Beth Anglin", "close_notes": "Role assigned."
+            "number": "INC0010001", "state": "7", "assigned_to": "Nina Agent", "close_notes": "Role assigned."
         }
     }
 }))]

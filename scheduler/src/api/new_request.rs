@@ -27,7 +27,7 @@ const USUAL_PRIORITY: u8 = 3;
     "external_id": "REQ-2030-0001",
     "category": "application-access",
     "item": "SAP role Z_FI_CLERK",
-    "requester": "mara.lindt",
+    "requester": "sam.sample",
     "requested_for": "joon.park",
     "justification": "Covers accounts payable in March.",
     "priority": 3,

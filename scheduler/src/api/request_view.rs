@@ -27,7 +27,7 @@ use uuid::Uuid;
     "version": 2,
     "category": "application-access",
     "item": "SAP role Z_FI_CLERK",
-    "requester": "mara.lindt",
+    "requester": "sam.sample",
     "requested_for": "joon.park",
     "justification": "Covers accounts payable in March.",
     "priority": 3,

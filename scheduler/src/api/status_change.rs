@@ -65,7 +65,7 @@ impl Word {
 /// A change on the identity side.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"status": "approved", "actor": "mara.lindt", "reason": "Line manager agreed."}))]
+#[schema(example = json!({"status": "approved", "actor": "sam.sample", "reason": "Line manager agreed."}))]
 pub(crate) struct StatusChange {
     /// What happened.
     pub(crate) status: Word,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub(crate) struct TimelineEntry {
     /// When.
     at: DateTime<Utc>,
-    /// Who: `source:idm`, `servicenow:beth.anglin`, `operator:…`, `system:…`.
+    /// Who: `source:idm`, `servicenow:nina.agent`, `operator:…`, `system:…`.
     #[schema(example = "source:idm")]
     actor: String,
     /// What, as a word that programs can branch on.
@@ -132,7 +132,7 @@ mod tests {
                 None,
             ),
             row(
-                "servicenow:beth.anglin",
+                "servicenow:nina.agent",
                 "request.moved",
                 Some("open"),
                 Some("on_hold"),
@@ -149,7 +149,7 @@ mod tests {
             AuditRow {
                 detail: json!({"version": 3, "valid_until": [null, "2030-01-31T12:00:00Z"]}),
                 ..row(
-                    "source:idm/mara.lindt",
+                    "source:idm/sam.sample",
                     "request.extended",
                     Some("open"),
                     Some("open"),

@@ -37,8 +37,6 @@ pub const SERVICENOW_CALLS_TOTAL: &str = "ticketbridge_servicenow_calls_total";
 pub const SERVICENOW_CALL_SECONDS: &str = "ticketbridge_servicenow_call_seconds";
 /// `X-RateLimit-Limit` of the last answer. Label: `connection`.
 pub const RATE_LIMIT: &str = "ticketbridge_rate_limit_limit";
-/// What is left of it, if the answer says so. Label: `connection`.
-pub const RATE_LIMIT_REMAINING: &str = "ticketbridge_rate_limit_remaining";
 /// `X-RateLimit-Reset` of the last answer, Unix time. Label: `connection`.
 pub const RATE_LIMIT_RESET: &str = "ticketbridge_rate_limit_reset";
 /// Until when a connection is held back, Unix time; 0 when it is not. Label: `connection`.
@@ -103,7 +101,6 @@ fn describe_servicenow() {
         "How long calls to ServiceNow took"
     );
     describe_gauge!(RATE_LIMIT, "Calls an hour that the instance allows");
-    describe_gauge!(RATE_LIMIT_REMAINING, "Calls left of them");
     describe_gauge!(
         RATE_LIMIT_RESET,
         Unit::Seconds,

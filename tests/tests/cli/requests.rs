@@ -16,7 +16,7 @@ const CREATE: [&str; 16] = [
     "--item",
     "Ledger: read access",
     "--requester",
-    "mara.lindt",
+    "sam.sample",
     "--requested-for",
     "joon.park",
     "--justification",

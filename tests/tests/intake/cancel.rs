@@ -69,7 +69,7 @@ async fn what_a_worker_has_is_cancelled_by_an_update(bridge: &Bridge) {
     let answer = api
         .post(
             &format!("/v1/requests/{id}/cancel"),
-            &json!({"actor": "mara.lindt"}),
+            &json!({"actor": "sam.sample"}),
         )
         .await;
     assert_eq!(

@@ -138,7 +138,7 @@ async fn a_request_is_shown_with_its_story(bridge: &Bridge) {
     let api = bridge.api("idm").await;
     let id = api.create("R1", "application-access").await;
     bridge.clock.advance(Duration::from_secs(1));
-    let said = json!({"status": "comment", "comment": "Please call first.", "actor": "mara.lindt"});
+    let said = json!({"status": "comment", "comment": "Please call first.", "actor": "sam.sample"});
     assert_eq!(
         api.post(&format!("/v1/requests/{id}/status"), &said)
             .await

@@ -38,7 +38,7 @@ async fn where_servicenow_decides_words_become_notes(bridge: &Bridge) {
     let api = bridge.api("idm").await;
     let id = api.create("R1", "application-access").await;
     let words = [
-        json!({"status": "approved", "actor": "mara.lindt", "reason": "Line manager agreed."}),
+        json!({"status": "approved", "actor": "sam.sample", "reason": "Line manager agreed."}),
         json!({"status": "extended", "valid_until": "2030-01-31T12:00:00Z", "comment": "As agreed.", "visible": true}),
         json!({"status": "comment", "comment": "Two\nlines"}),
     ];

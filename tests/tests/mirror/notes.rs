@@ -154,11 +154,11 @@ async fn a_decision_of_the_source_is_noted_where_servicenow_decides() {
     it.say(
         id,
         "approved",
-        json!({"actor": "mara.lindt", "reason": "Line manager agreed."}),
+        json!({"actor": "sam.sample", "reason": "Line manager agreed."}),
     )
     .await;
     it.settle().await;
-    let noted = entries(&it, "Approved by mara.lindt");
+    let noted = entries(&it, "Approved by sam.sample");
     assert_eq!(noted.len(), 1);
     assert_eq!(noted[0]["element"], "work_notes");
     assert_eq!(
