@@ -72,7 +72,10 @@ async fn read(response: Response) -> Result<Value, Failure> {
         StatusCode::SERVICE_UNAVAILABLE => Err(Failure::Unreachable(anyhow::anyhow!(problem(
             status, &body
         )))),
-        _ => Err(Failure::Refused(problem(status, &body))),
+        _ => Err(Failure::Refused {
+            status: status.as_u16(),
+            text: problem(status, &body),
+        }),
     }
 }
 

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Run a simulated ServiceNow instance.
     Simulator(Simulator),
+    /// Compare tickets with the instances' own count, or show what that found.
+    #[command(subcommand)]
+    Drift(Drift),
     /// Manage the tokens with which sources call the API.
     #[command(subcommand)]
     Token(Token),
@@ -112,6 +115,25 @@ pub(crate) struct Simulator {
     /// Seed of everything that is random in it.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Drift {
+    /// Compare every table that routes write to, now; a running worker does it.
+    Run {
+        /// Only this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+    },
+    /// Show the newest comparisons.
+    Show {
+        /// Only this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,6 +212,17 @@ pub(crate) enum RequestCommand {
         /// Its id.
         id: Uuid,
     },
+    /// Wait until a request has its ticket or has ended, then show it; exit code 6 when it takes longer.
+    Wait {
+        /// Its id.
+        id: Uuid,
+        /// What to wait for.
+        #[arg(long = "for", value_name = "WHAT", default_value = "end", value_parser = PossibleValuesParser::new(["ticket", "end"]))]
+        goal: String,
+        /// Longest wait, in seconds.
+        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        timeout_seconds: u64,
+    },
     /// Send a request.
     Create(CreateRequest),
     /// Withdraw a request.
@@ -246,7 +279,7 @@ pub(crate) enum Document {
 }
 
 fn queues() -> [&'static str; 4] {
-    JobKind::ALL.map(JobKind::queue)
+    JobKind::QUEUES.map(JobKind::queue)
 }
 
 fn attribute(text: &str) -> Result<(String, String), String> {

@@ -16,11 +16,27 @@ pub(crate) enum Failure {
     Unreachable(anyhow::Error),
     /// 6: a check found something to mend; what, is printed already.
     Unhealthy,
-    /// 7: the API refused; its problem is the text.
-    Refused(String),
+    /// 7: the API refused.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its problem.
+        text: String,
+    },
 }
 
 impl Failure {
+    /// Whether the same call may go through a little later: nobody answered, or the answer was about the moment.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused { status, .. } => {
+                matches!(status, 408 | 409 | 412 | 425 | 429 | 500..)
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
@@ -28,7 +44,7 @@ impl Failure {
             Self::NotFound(_) => 4,
             Self::Unreachable(_) => 5,
             Self::Unhealthy => 6,
-            Self::Refused(_) => 7,
+            Self::Refused { .. } => 7,
         })
     }
 }
@@ -37,7 +53,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) | Self::Unreachable(error) => f.write_str(&chain(error)),
-            Self::Configuration(text) | Self::NotFound(text) | Self::Refused(text) => {
+            Self::Configuration(text) | Self::NotFound(text) | Self::Refused { text, .. } => {
                 f.write_str(text)
             }
             Self::Unhealthy => Ok(()),

@@ -56,6 +56,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check => commands::check::run(config, output),
         Command::Doctor(doctor) => commands::doctor::run(config, &doctor, output).await,
         Command::Simulator(simulator) => commands::simulator::run(&simulator, output).await,
+        Command::Drift(drift) => commands::drift::run(config, drift, output).await,
         Command::Token(token) => commands::token::run(config, token, output).await,
         Command::Requests(requests) => {
             let api = api::Api::new(wiring::http_client()?, requests.api.url, requests.api.token)?;

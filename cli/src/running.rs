@@ -31,6 +31,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// What a process gets at the stop to end in good order.
+    pub(crate) fn drain(&self) -> Duration {
+        self.settings.worker.drain() + GRACE
+    }
+
     /// Checks the settings for this kind of process, opens database and queue.
     pub(crate) async fn build(settings: Settings, kind: ProcessKind) -> Result<Self, Failure> {
         settings
@@ -49,6 +54,7 @@ impl Parts {
             .map_err(wiring::database_failure)?;
         wiring::prepare(&store, &settings).await?;
         let broker = wiring::broker(&settings).await?;
+        wiring::refuse_unfit(&*broker).await?;
         let settings = Arc::new(settings);
         let clock: SharedClock = Arc::new(SystemClock);
         Ok(Self {
@@ -101,6 +107,7 @@ pub(crate) async fn start_worker(
     let context = worker::Context::new(worker::Parts {
         store: parts.store.clone(),
         broker: Arc::clone(&parts.broker),
+        ledger: wiring::ledger(&parts.settings)?,
         routes: Arc::clone(&parts.routes),
         settings: Arc::clone(&parts.settings),
         clock: Arc::clone(&parts.clock),
@@ -117,8 +124,7 @@ pub(crate) async fn run_to_stop(
     logging: Guard,
     asked_to_stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let drain = parts.settings.worker.drain() + GRACE;
-    let ended = process.run(asked_to_stop, drain).await;
+    let ended = process.run(asked_to_stop, parts.drain()).await;
     if let Err(error) = parts.store.close().await {
         tracing::warn!(%error, "the database was not closed in good order");
     }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use shared::budget::{Ledger, MemoryLedger, RedisLedger};
 use shared::config::{Layers, QueueKind, RedisSettings, Settings};
-use shared::queue::{Broker, MemoryBroker, RedisBroker, RedisOptions, SentinelOptions};
+use shared::queue::{
+    Broker, BrokerError, BrokerHealth, MemoryBroker, RedisBroker, RedisOptions, SentinelOptions,
+};
 use shared::store::{Store, StoreError, StoreOptions};
 
 use crate::exit::Failure;
@@ -19,6 +22,18 @@ pub(crate) fn layers(config: Option<PathBuf>) -> Layers {
 /// The settings, or every problem they have.
 pub(crate) fn settings(config: Option<PathBuf>) -> Result<Settings, Failure> {
     Settings::load(&layers(config)).map_err(|problems| Failure::Configuration(problems.to_string()))
+}
+
+/// Refuses the name of a connection that is not configured.
+pub(crate) fn known_connection(settings: &Settings, name: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = name.filter(|name| !settings.connections.contains_key(*name)) else {
+        return Ok(());
+    };
+    let known: Vec<_> = settings.connections.keys().map(String::as_str).collect();
+    Err(Failure::NotFound(format!(
+        "no [connections.{name}]; there is: {}",
+        known.join(", ")
+    )))
 }
 
 /// Opens the database.
@@ -79,6 +94,37 @@ pub(crate) async fn broker(settings: &Settings) -> Result<Arc<dyn Broker>, Failu
             })?))
         }
     }
+}
+
+/// Where workers keep what they know of the instances' limits: as far apart as they are themselves.
+pub(crate) fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Failure> {
+    match settings.queue.kind {
+        QueueKind::Memory => Ok(Arc::new(MemoryLedger::default())),
+        QueueKind::Redis => {
+            let ledger = RedisLedger::new(redis_options(&settings.redis));
+            Ok(Arc::new(ledger.map_err(|error| {
+                Failure::Configuration(error.to_string())
+            })?))
+        }
+    }
+}
+
+/// Refuses a server that would lose bells or cannot serve at all. One that is away may still turn out to fit: it is waited for.
+pub(crate) async fn refuse_unfit(broker: &dyn Broker) -> Result<(), Failure> {
+    match broker.health().await {
+        Err(
+            error @ (BrokerError::Evicts { .. }
+            | BrokerError::TooOld { .. }
+            | BrokerError::ClusterMode { .. }),
+        ) => return Err(Failure::Configuration(error.to_string())),
+        Ok(BrokerHealth::Redis {
+            append_only: false, ..
+        }) => tracing::warn!(
+            "Redis keeps nothing over a restart (appendonly no): what waits in it is then rung again from the database, seconds later"
+        ),
+        Ok(_) | Err(_) => {}
+    }
+    Ok(())
 }
 
 pub(crate) fn store_options(settings: &Settings) -> StoreOptions {

@@ -19,6 +19,11 @@ mod m20261122_000010_schedules;
 mod m20261122_000011_processes;
 mod m20261122_000012_connections;
 mod m20261122_000013_switches;
+mod m20261122_000014_suspects;
+mod m20261122_000016_note_sends;
+mod m20261122_000017_drift_reports;
+mod m20261122_000018_credentials;
+mod m20261122_000019_past;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -40,6 +45,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_processes::Migration),
             Box::new(m20261122_000012_connections::Migration),
             Box::new(m20261122_000013_switches::Migration),
+            Box::new(m20261122_000014_suspects::Migration),
+            Box::new(m20261122_000016_note_sends::Migration),
+            Box::new(m20261122_000017_drift_reports::Migration),
+            Box::new(m20261122_000018_credentials::Migration),
+            Box::new(m20261122_000019_past::Migration),
         ]
     }
 }

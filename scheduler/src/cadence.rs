@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::job::{NewJob, Payload, StatusRead};
+use shared::crash::{Point, reach};
+use shared::job::{DriftCheck, NewJob, Payload, StatusRead};
 use shared::queue::ring;
 use shared::store::cadences::{self, Cadence, CadenceSpec};
 use shared::store::tickets::{self, OpenTable};
@@ -20,6 +21,8 @@ use crate::Scheduler;
 const CHANGES: &str = "changes";
 /// Reads every open ticket by id.
 const RECONCILE: &str = "reconcile";
+/// Compares the table with the instance's own count.
+const DRIFT: &str = "drift";
 
 /// One round: makes sure that every watched table has its cadences, and starts what is due. How many jobs were stored.
 pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
@@ -27,6 +30,7 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
     let conn = scheduler.store.conn();
     let open = tickets::open_tables(conn).await?;
     ensure(scheduler, &open, now).await?;
+    reach(Point::CadenceEnsured).await;
     let mut started = 0;
     for cadence in cadences::due(conn, now).await? {
         started += usize::from(take_turn(scheduler, &cadence, &open, now).await?);
@@ -78,10 +82,13 @@ fn wanted(scheduler: &Scheduler, open: &[OpenTable]) -> BTreeMap<String, Cadence
         let Some(settings) = scheduler.settings.connections.get(connection) else {
             continue;
         };
-        for (kind, every) in [
-            (CHANGES, settings.poll()),
-            (RECONCILE, settings.reconcile()),
-        ] {
+        let cadences = [
+            (CHANGES, Some(settings.poll())),
+            (RECONCILE, Some(settings.reconcile())),
+            (DRIFT, settings.drift()),
+        ];
+        for (kind, every) in cadences {
+            let Some(every) = every else { continue };
             let spec = spec(kind, connection, table, every);
             specs.insert(spec.name.clone(), spec);
         }
@@ -111,6 +118,7 @@ async fn take_turn(
     if !cadences::advance(&tx, cadence, next_turn(cadence, now), now).await? {
         return Ok(false);
     }
+    reach(Point::CadenceAdvanced).await;
     let needed = open
         .iter()
         .any(|it| it.connection == cadence.connection && it.table == cadence.table);
@@ -128,7 +136,9 @@ async fn take_turn(
             jobs::insert_due(&tx, &job, now).await?
         };
     }
+    reach(Point::CadenceStored).await;
     tx.commit().await?;
+    reach(Point::CadenceCommitted).await;
     ring(&*scheduler.broker, stored.as_slice()).await;
     Ok(stored.is_some())
 }
@@ -142,28 +152,36 @@ fn next_turn(cadence: &Cadence, now: DateTime<Utc>) -> DateTime<Utc> {
 
 fn job(cadence: &Cadence, now: DateTime<Utc>) -> Option<NewJob> {
     let (connection, table) = (cadence.connection.clone(), cadence.table.clone());
-    let (read, priority) = match cadence.kind.as_str() {
+    let (payload, priority) = match cadence.kind.as_str() {
         CHANGES => (
-            StatusRead::Changes {
+            Payload::GetTicketStatus(StatusRead::Changes {
                 connection,
                 table,
                 after: None,
-            },
+            }),
             2,
         ),
         RECONCILE => (
-            StatusRead::Reconcile {
+            Payload::GetTicketStatus(StatusRead::Reconcile {
                 connection,
                 table,
                 after: None,
-            },
+            }),
             4,
+        ),
+        DRIFT => (
+            Payload::CheckDrift(DriftCheck {
+                connection,
+                table,
+                rest: None,
+            }),
+            5,
         ),
         // A kind that a newer version has stored is that version's to run.
         _ => return None,
     };
     Some(NewJob {
-        payload: Payload::GetTicketStatus(read),
+        payload,
         connection: Some(cadence.connection.clone()),
         request_id: None,
         priority,

@@ -11,7 +11,7 @@ use shared::config::Settings;
 use shared::queue::Broker;
 use shared::route::Routes;
 use shared::store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub mod cadence;
@@ -19,15 +19,22 @@ pub mod gauges;
 pub mod giveup;
 pub mod relay;
 pub mod sweeper;
+pub mod tail;
+pub mod waits;
 
 mod api;
 mod lanes;
 mod start;
 
+/// No part of the interface: the fuzz targets read bodies as the API does.
+#[doc(hidden)]
+pub use api::bodies;
 pub use api::{openapi, router};
 pub use start::{BindError, bind, start};
 
 use lanes::Lanes;
+use tail::Tail;
+use waits::Waits;
 
 /// What every part of a scheduler works with.
 pub struct Scheduler {
@@ -43,11 +50,15 @@ pub struct Scheduler {
     pub clock: SharedClock,
     /// Wakes the relay: somebody has stored a job that is due.
     pub relay_nudge: Arc<Notify>,
-    /// Wakes the event streams: somebody in this process has stored an event.
+    /// Wakes the tail of the feed: somebody in this process has stored an event.
     pub feed_nudge: Arc<Notify>,
     /// Ends event streams when the process stops.
     pub stop: CancellationToken,
     lanes: Lanes,
+    tail: Tail,
+    /// A permit for each event stream.
+    streams: Arc<Semaphore>,
+    waits: Waits,
 }
 
 impl Scheduler {
@@ -61,6 +72,7 @@ impl Scheduler {
         stop: CancellationToken,
     ) -> Self {
         let lanes = Lanes::new(settings.queue.window);
+        let streams = Arc::new(Semaphore::new(settings.server.max_streams));
         let (relay_nudge, feed_nudge) = (Arc::default(), Arc::default());
         Self {
             store,
@@ -72,6 +84,9 @@ impl Scheduler {
             feed_nudge,
             stop,
             lanes,
+            tail: Tail::default(),
+            streams,
+            waits: Waits::default(),
         }
     }
 

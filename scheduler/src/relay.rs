@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::counter;
+use shared::crash::{Point, reach};
 use shared::queue::{Lane, ring};
 use shared::store::StoreError;
 use shared::store::circuits::{self, Circuit};
@@ -86,7 +87,9 @@ impl Round<'_> {
         }
         let tx = self.scheduler.store.begin().await?;
         let taken = jobs::take_due(&tx, self.now, &rooms).await?;
+        reach(Point::RelayTaken).await;
         tx.commit().await?;
+        reach(Point::RelayCommitted).await;
         Ok(self.push(&taken).await)
     }
 
@@ -119,6 +122,7 @@ impl Round<'_> {
             most,
         )
         .await?;
+        reach(Point::RelayRungAgain).await;
         counter!(names::RUNG_AGAIN_TOTAL, "lane" => lane.to_owned()).increment(again.len() as u64);
         Ok(self.push(&again).await)
     }
@@ -178,7 +182,9 @@ impl Round<'_> {
                 return Ok(Vec::new());
             }
         }
+        reach(Point::RelayProbeTaken).await;
         tx.commit().await?;
+        reach(Point::RelayProbeCommitted).await;
         Ok(taken)
     }
 

@@ -4,21 +4,25 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use shared::process::{Process, every};
+use shared::server;
 use shared::telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};
 
 use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
-use crate::{Scheduler, cadence, giveup, relay, router};
+use crate::{Scheduler, cadence, giveup, relay, router, tail, waits};
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
 const RELAY_PAUSE: Duration = Duration::from_millis(20);
 /// Cadences are looked at this often; the shortest one is a second.
 const CADENCE_EVERY: Duration = Duration::from_secs(1);
 const GIVE_UP_EVERY: Duration = Duration::from_mins(10);
+/// Callers that wait are looked after this often, and at once when somebody in this process has stored news.
+const WAITS_EVERY: Duration = Duration::from_millis(500);
+/// However fast news come, rest this long between two looks.
+const WAITS_PAUSE: Duration = Duration::from_millis(50);
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the HTTP server cannot have its address.
@@ -62,7 +66,7 @@ pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, relay, sweeper, cadences, giving up
+/// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, the tail of its feed, relay, sweeper, cadences, giving up
 /// and gauges. The scheduler must have been made with the stop token of this process.
 pub fn start(
     scheduler: &Arc<Scheduler>,
@@ -72,9 +76,11 @@ pub fn start(
     let metrics = Metrics::install()?;
     process.supervise("metrics", metrics.keep(scheduler.stop.clone()));
     process.supervise("http", serve(Arc::clone(scheduler), listener));
+    process.supervise("tail", tail::keep(Arc::clone(scheduler)));
     supervise_relay(scheduler, process);
     supervise_sweeper(scheduler, process);
     supervise_cadences(scheduler, process);
+    supervise_waits(scheduler, process);
     let it = Arc::clone(scheduler);
     process.supervise(
         "giveup",
@@ -97,11 +103,11 @@ pub fn start(
 
 /// Serves until the stop, then lets calls that have begun come to their end.
 async fn serve(scheduler: Arc<Scheduler>, listener: TcpListener) -> anyhow::Result<()> {
+    let settings = &scheduler.settings;
+    let limits = settings.server.limits(settings.worker.drain());
     let stop = scheduler.stop.clone();
-    axum::serve(listener, router(scheduler))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .context("the HTTP server failed")
+    server::serve(listener, router(scheduler), limits, stop).await;
+    Ok(())
 }
 
 fn supervise_relay(scheduler: &Arc<Scheduler>, process: &mut Process) {
@@ -140,6 +146,20 @@ fn supervise_sweeper(scheduler: &Arc<Scheduler>, process: &mut Process) {
             },
         ),
     );
+}
+
+fn supervise_waits(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    let tick = move || {
+        let it = Arc::clone(&it);
+        async move {
+            let happened = waits::tick(&it).await;
+            tokio::time::sleep(WAITS_PAUSE).await;
+            happened.map(drop)
+        }
+    };
+    let (news, stop) = (Arc::clone(&scheduler.feed_nudge), scheduler.stop.clone());
+    process.supervise("waits", every(WAITS_EVERY, news, stop, tick));
 }
 
 fn supervise_cadences(scheduler: &Arc<Scheduler>, process: &mut Process) {

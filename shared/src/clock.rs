@@ -1,6 +1,7 @@
-//! The one place that reads the machine's clock.
+//! The one place that reads the machine's clocks.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -8,6 +9,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 pub trait Clock: Send + Sync + 'static {
     /// The present moment, UTC, cut to microseconds (the resolution both databases keep).
     fn now(&self) -> DateTime<Utc>;
+
+    /// The same moment by a clock that nobody sets back, for what must not be cut short or stretched by whoever sets the other.
+    fn monotonic(&self) -> Instant;
 }
 
 /// A clock that is shared by the parts of one process.
@@ -24,5 +28,9 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
     }
 }

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::drift::Window;
+
 /// The kinds of job. Kinds are versioned and added, never renamed or removed while a row may hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobKind {
@@ -18,11 +20,22 @@ pub enum JobKind {
     UpdateServicenowStatus,
     /// Tell the source the newest state of a request.
     DeliverCallback,
+    /// Compare the tickets of a table with the instance's own count of them.
+    CheckDrift,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::CreateTicket,
+        Self::GetTicketStatus,
+        Self::UpdateServicenowStatus,
+        Self::DeliverCallback,
+        Self::CheckDrift,
+    ];
+
+    /// One kind of each queue: some share theirs.
+    pub const QUEUES: [Self; 4] = [
         Self::CreateTicket,
         Self::GetTicketStatus,
         Self::UpdateServicenowStatus,
@@ -36,6 +49,7 @@ impl JobKind {
             Self::GetTicketStatus => "get_ticket_status.v1",
             Self::UpdateServicenowStatus => "update_servicenow_status.v1",
             Self::DeliverCallback => "deliver_callback.v1",
+            Self::CheckDrift => "check_drift.v1",
         }
     }
 
@@ -43,7 +57,7 @@ impl JobKind {
     pub fn queue(self) -> &'static str {
         match self {
             Self::CreateTicket => "create-ticket",
-            Self::GetTicketStatus => "ticket-status",
+            Self::GetTicketStatus | Self::CheckDrift => "ticket-status",
             Self::UpdateServicenowStatus => "update-status",
             Self::DeliverCallback => "callback",
         }
@@ -104,6 +118,11 @@ impl JobState {
         Self::Cancelled,
     ];
 
+    /// Whether a job never leaves it by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Dead | Self::Cancelled)
+    }
+
     /// The stored word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -145,6 +164,8 @@ pub enum Payload {
     UpdateServicenowStatus(ForRequest),
     /// `deliver_callback.v1`.
     DeliverCallback(ForRequest),
+    /// `check_drift.v1`.
+    CheckDrift(DriftCheck),
 }
 
 /// The payload of jobs about one request.
@@ -194,11 +215,37 @@ pub struct PageEnd {
     pub updated_on: String,
     /// Its `sys_id`, opaque.
     pub sys_id: String,
-    /// Rows to step over because all rows of the page before were hidden by access rules.
+    /// Rows after the place that are known to be hidden by access rules.
     #[serde(default)]
     pub offset: u64,
-    /// The newest `sys_updated_on` that this run has seen: the cursor once the run ends.
+    /// The newest `sys_updated_on` that this run has seen: the cursor once the run ends, if the run began no earlier.
     pub newest: String,
+    /// The server's time when the first page of the run was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<String>,
+}
+
+/// The payload of one page of a comparison with the instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftCheck {
+    /// Name of the connection.
+    pub connection: String,
+    /// Table that is compared.
+    pub table: String,
+    /// What is left of a run; `None` begins one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<DriftRest>,
+}
+
+/// What is left of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftRest {
+    /// The report of the run.
+    pub report: Uuid,
+    /// Windows that differ and were not looked into; the last comes first.
+    pub windows: Vec<Window>,
 }
 
 /// A stored payload that does not fit its kind.
@@ -219,6 +266,7 @@ impl Payload {
             Self::GetTicketStatus(_) => JobKind::GetTicketStatus,
             Self::UpdateServicenowStatus(_) => JobKind::UpdateServicenowStatus,
             Self::DeliverCallback(_) => JobKind::DeliverCallback,
+            Self::CheckDrift(_) => JobKind::CheckDrift,
         }
     }
 
@@ -229,6 +277,7 @@ impl Payload {
             | Self::UpdateServicenowStatus(it)
             | Self::DeliverCallback(it) => serde_json::to_value(it),
             Self::GetTicketStatus(it) => serde_json::to_value(it),
+            Self::CheckDrift(it) => serde_json::to_value(it),
         };
         written.expect("payloads hold only strings, numbers and ids")
     }
@@ -249,6 +298,7 @@ impl Payload {
             JobKind::DeliverCallback => {
                 Self::DeliverCallback(ForRequest::deserialize(json).map_err(bad)?)
             }
+            JobKind::CheckDrift => Self::CheckDrift(DriftCheck::deserialize(json).map_err(bad)?),
         })
     }
 }
@@ -287,6 +337,13 @@ pub fn lane_name(kind: JobKind, connection: Option<&str>) -> String {
     }
 }
 
+/// From so many workers in a row that died while they held it, a job is a suspect: no other suspect runs beside it, so that it is
+/// known who is to blame.
+pub const SUSPECT: i32 = 2;
+
+/// After so many workers in a row that died while they held it, a job is poison and is not run again.
+pub const POISON: i32 = 3;
+
 /// A claimed job: the right to run it, and to write its end, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -308,6 +365,8 @@ pub struct Claimed {
     pub first_started_at: DateTime<Utc>,
     /// Trace context.
     pub traceparent: Option<String>,
+    /// How many workers in a row have died while they held it.
+    pub worker_deaths: i32,
     /// The lease under which the run must be finished.
     pub lease: Lease,
 }
@@ -338,6 +397,7 @@ mod tests {
                     sys_id: "a".into(),
                     offset: 0,
                     newest: "2026-01-02 03:04:05".into(),
+                    began: None,
                 }),
             }),
             Payload::GetTicketStatus(StatusRead::Reconcile {
@@ -348,6 +408,22 @@ mod tests {
             Payload::GetTicketStatus(StatusRead::One { request_id: id }),
             Payload::UpdateServicenowStatus(ForRequest { request_id: id }),
             Payload::DeliverCallback(ForRequest { request_id: id }),
+            Payload::CheckDrift(DriftCheck {
+                connection: "main".into(),
+                table: "incident".into(),
+                rest: None,
+            }),
+            Payload::CheckDrift(DriftCheck {
+                connection: "main".into(),
+                table: "incident".into(),
+                rest: Some(DriftRest {
+                    report: id,
+                    windows: vec![Window {
+                        from: "2026-01-02 03:04:05".into(),
+                        to: "2026-01-03 03:04:05".into(),
+                    }],
+                }),
+            }),
         ];
         let stored: Vec<_> = all
             .iter()

@@ -3,8 +3,11 @@
 //! `request`, `ticket`, `job`, `event`, `retry`, `state_map`, `route` and `template` are pure: no I/O, and they import
 //! nothing but each other. `queue` carries doorbells, `store` is the only place that writes SQL.
 
+pub mod budget;
 pub mod clock;
 pub mod config;
+pub mod crash;
+pub mod drift;
 pub mod event;
 pub mod job;
 pub mod process;
@@ -12,6 +15,7 @@ pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod route;
+pub mod server;
 pub mod state_map;
 pub mod store;
 pub mod telemetry;

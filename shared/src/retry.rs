@@ -65,20 +65,29 @@ impl RetryPolicy {
                 it.attempts
             ));
         };
-        let due = it.now + delta(wait.max(it.at_least.unwrap_or_default()));
-        if due - it.first_started_at > delta(self.give_up_after) {
+        // Others say how long to wait: a moment that no clock shows is past every patience.
+        let due = TimeDelta::from_std(wait.max(it.at_least.unwrap_or_default()))
+            .ok()
+            .and_then(|wait| it.now.checked_add_signed(wait))
+            .filter(|due| *due - it.first_started_at <= delta(self.give_up_after));
+        let Some(due) = due else {
             let hours = self.give_up_after.as_secs() / 3600;
             return Next::Dead(format!(
                 "gave up: {hours} hours have passed since the first attempt"
             ));
-        }
+        };
         Next::Due(due)
     }
 }
 
 impl Waits {
     fn after(&self, attempts: u32, jitter: f64) -> Option<Duration> {
-        let jitter = jitter.clamp(0.0, 1.0);
+        // What is no number would come out of `clamp` as it went in.
+        let jitter = if jitter.is_nan() {
+            0.0
+        } else {
+            jitter.clamp(0.0, 1.0)
+        };
         match self {
             Self::Exponential { first, longest } => {
                 let doubled = first.saturating_mul(
@@ -86,16 +95,22 @@ impl Waits {
                         .checked_shl(attempts.saturating_sub(1))
                         .unwrap_or(u32::MAX),
                 );
-                Some(doubled.min(*longest).mul_f64(1.0 + jitter / 4.0))
+                Some(lengthened(doubled.min(*longest), jitter / 4.0))
             }
             Self::Schedule(waits) => {
                 let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
                 waits
                     .get(index)
-                    .map(|wait| wait.mul_f64(1.0 + jitter / 10.0))
+                    .map(|wait| lengthened(*wait, jitter / 10.0))
             }
         }
     }
+}
+
+/// The wait and a share of it, exact where the share is none.
+fn lengthened(wait: Duration, share: f64) -> Duration {
+    let more = Duration::try_from_secs_f64(wait.as_secs_f64() * share);
+    wait.saturating_add(more.unwrap_or(Duration::MAX))
 }
 
 fn delta(duration: Duration) -> TimeDelta {
@@ -156,20 +171,77 @@ mod tests {
         ));
     }
 
+    /// Any wait that can be written down.
+    fn any_wait() -> impl Strategy<Value = Duration> {
+        prop_oneof![
+            Just(Duration::ZERO),
+            Just(Duration::MAX),
+            (0_u64..100_000).prop_map(Duration::from_millis),
+            any::<u64>().prop_map(Duration::from_secs),
+        ]
+    }
+
+    fn any_policy() -> impl Strategy<Value = RetryPolicy> {
+        let waits = prop_oneof![
+            (any_wait(), any_wait())
+                .prop_map(|(first, longest)| Waits::Exponential { first, longest }),
+            prop::collection::vec(any_wait(), 0..8).prop_map(Waits::Schedule),
+        ];
+        (0_u32..40, any_wait(), waits).prop_map(|(max_attempts, give_up_after, waits)| {
+            RetryPolicy {
+                max_attempts,
+                give_up_after,
+                waits,
+            }
+        })
+    }
+
+    /// The wait that a policy names before an attempt, without jitter.
+    fn bare_wait(policy: &RetryPolicy, attempts: u32) -> Duration {
+        match &policy.waits {
+            Waits::Exponential { first, longest } => (1..attempts)
+                .fold(*first, |wait, _| wait.saturating_mul(2))
+                .min(*longest),
+            Waits::Schedule(waits) => waits[attempts as usize - 1],
+        }
+    }
+
     proptest! {
         #[test]
         fn the_policy_always_ends_and_never_runs_early(
-            attempts in 1_u32..40, at_least in proptest::option::of(0_u64..7200), jitter in -1.0..2.0_f64,
+            policy in any_policy(),
+            at_least in prop::collection::vec(prop::option::of(any_wait()), 50),
+            runs in prop::collection::vec(0_i64..100_000, 50),
+            jitter in prop_oneof![-1.0..2.0_f64, Just(f64::NAN), Just(f64::INFINITY)],
         ) {
-            match policy().after(attempted(attempts, at_least, jitter)) {
-                Next::Dead(_) => prop_assert!(attempts >= 12),
-                Next::Due(due) => {
-                    prop_assert!(attempts < 12);
-                    let wait = due.timestamp_millis();
-                    prop_assert!(wait >= 1000);
-                    prop_assert!(wait >= i64::try_from(at_least.unwrap_or(0)).unwrap() * 1000);
-                    prop_assert!(wait <= 1_125_000.max(i64::try_from(at_least.unwrap_or(0)).unwrap() * 1000));
-                }
+            let first_started_at = DateTime::UNIX_EPOCH;
+            let mut now = first_started_at;
+            let mut attempts = 0;
+            for (at_least, run) in at_least.into_iter().zip(runs) {
+                now += TimeDelta::milliseconds(run);
+                attempts += 1;
+                let it = Attempted { attempts, first_started_at, now, at_least, jitter };
+                let due = match policy.after(it) {
+                    Next::Dead(_) => break,
+                    Next::Due(due) => due,
+                };
+                prop_assert!(attempts < policy.max_attempts);
+                let waited = (due - now).to_std().unwrap();
+                let bare = bare_wait(&policy, attempts);
+                prop_assert!(waited >= at_least.unwrap_or_default(), "not before it was asked for");
+                prop_assert!(waited >= bare, "{waited:?} {bare:?}");
+                prop_assert!(waited <= bare.saturating_mul(2).max(at_least.unwrap_or_default()));
+                prop_assert!((due - first_started_at).to_std().unwrap() <= policy.give_up_after, "not after its time");
+                now = due;
+            }
+            prop_assert!(attempts <= policy.max_attempts.max(1), "it ends");
+        }
+
+        #[test]
+        fn jitter_only_makes_waits_longer(policy in any_policy(), attempts in 1_u32..12, jitter in 0.0..1.0_f64) {
+            let after = |jitter| policy.after(attempted(attempts, None, jitter));
+            if let (Next::Due(bare), Next::Due(later)) = (after(0.0), after(jitter)) {
+                prop_assert!(later >= bare);
             }
         }
 

@@ -39,6 +39,8 @@ pub struct StateMap {
     approvals_in: BTreeMap<String, RequestState>,
     close_codes_in: BTreeMap<String, RequestState>,
     states_out: BTreeMap<RequestState, FieldTemplates>,
+    /// `state` of `states_out`, where it is no template.
+    values_out: BTreeMap<RequestState, String>,
     paths_out: BTreeMap<(String, String), Vec<String>>,
 }
 
@@ -63,6 +65,11 @@ impl StateMap {
         let out = parts
             .states_out
             .unwrap_or_else(|| builtin::states_out(table));
+        let values_out = out
+            .iter()
+            .filter_map(|(state, columns)| Some((*state, columns.get("state")?.clone())))
+            .filter(|(_, value)| !value.contains('{'))
+            .collect();
         let mut states_out = BTreeMap::new();
         let mut problems = Vec::new();
         for (state, columns) in out {
@@ -86,6 +93,7 @@ impl StateMap {
             approvals_in: parts.approvals_in.unwrap_or_else(builtin::approvals_in),
             close_codes_in: parts.close_codes_in,
             states_out,
+            values_out,
             paths_out,
         })
     }
@@ -121,6 +129,11 @@ impl StateMap {
             return Ok(None);
         };
         templates.render(input).map(Some)
+    }
+
+    /// The `state` that is written for a request in this state, where that is always the same.
+    pub fn value_out(&self, state: RequestState) -> Option<&str> {
+        self.values_out.get(&state).map(String::as_str)
     }
 
     /// The `state` values to go through when the instance refuses the jump `from` → `to`; empty when none is known.

@@ -45,6 +45,8 @@ pub struct Knobs {
     pub access_policy: Vec<AuthKind>,
     /// The token endpoint gives back the current token while it lives.
     pub oauth_same_token: bool,
+    /// Each use of a refresh token ends it and gives another, as gateways and other versions do.
+    pub oauth_rotating_refresh: bool,
     pub oauth_client_credentials: bool,
     pub oauth_password_grant: bool,
     /// `state` is demanded by `/oauth_auth.do`.
@@ -117,6 +119,7 @@ impl Default for Knobs {
                 AuthKind::Session,
             ],
             oauth_same_token: true,
+            oauth_rotating_refresh: false,
             oauth_client_credentials: true,
             oauth_password_grant: true,
             oauth_state_required: true,

@@ -23,6 +23,9 @@ mod batch;
 mod catalog;
 mod clock;
 mod dice;
+/// No part of the interface: tests and fuzz targets look at how queries are understood.
+#[doc(hidden)]
+pub mod encoded_query;
 mod faults;
 mod http;
 mod import;

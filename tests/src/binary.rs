@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a process may take to do what is waited for. The slowest machine that builds this stays far below.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a process may take to do what is waited for. Longer than the bridge itself waits on purpose: where a machine stood still
+/// between the mark of a send and the send, nothing is sent again for `quiet_seconds`.
+pub const PATIENCE: Duration = Duration::from_secs(200);
 
 /// What a process inherits of the environment: enough to find programs and a temporary folder.
 const INHERITED: [&str; 3] = ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"];
@@ -101,6 +102,16 @@ impl Home {
     pub fn start(&self, line: &str) -> Running {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         self.start_with(&[], &arguments)
+    }
+
+    /// The same for a process that may open no more than so many files.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub fn start_limited(&self, open_files: u32, line: &str) -> Running {
+        let limited = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        self.start_with(&["sh", "-c", &limited], &arguments)
     }
 
     fn start_with(&self, before: &[&str], arguments: &[&str]) -> Running {
@@ -229,9 +240,39 @@ impl Running {
         format!("{}{}", printed.stdout, printed.stderr)
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended yet.
     pub fn is_running(&self) -> bool {
         !self.output.hold().is_over()
+    }
+
+    /// What it holds of the machine's memory now, in KiB.
+    ///
+    /// # Panics
+    /// When `ps` does not know it.
+    pub fn memory_kib(&self) -> u64 {
+        let text = self.asked_of_ps("rss=");
+        text.parse().expect("ps prints KiB")
+    }
+
+    /// Time of processors it has used so far, in whole seconds.
+    ///
+    /// # Panics
+    /// When `ps` does not know it.
+    pub fn cpu_time(&self) -> Duration {
+        let text = self.asked_of_ps("cputimes=");
+        Duration::from_secs(text.parse().expect("ps prints seconds"))
+    }
+
+    fn asked_of_ps(&self, column: &str) -> String {
+        let id = self.child.id().to_string();
+        let output = Command::new("ps").args(["-o", column, "-p", &id]).output();
+        let output = output.expect("`ps` is installed").stdout;
+        String::from_utf8_lossy(&output).trim().to_owned()
     }
 
     /// Sends a signal by name, such as `TERM`.

@@ -7,10 +7,12 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use scheduler::Scheduler;
 use serde_json::{Value, json};
+use shared::budget::{Ledger, MemoryLedger};
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
 use shared::queue::{Lane, MemoryBroker};
 use shared::route::Routes;
+use shared::server;
 use shared::store::{Store, sources};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,7 +90,9 @@ pub struct Bridge {
     pub clock: Arc<ManualClock>,
     /// Its queue.
     pub broker: Arc<MemoryBroker>,
-    /// Its scheduler. Only the HTTP server runs.
+    /// What its workers know of the instances' limits.
+    pub ledger: Arc<dyn Ledger>,
+    /// Its scheduler. Only the HTTP server and the tail of its feed run.
     pub scheduler: Arc<Scheduler>,
     http: Client,
     stop: CancellationToken,
@@ -129,16 +133,16 @@ impl Bridge {
             stop.clone(),
         ));
         let tasks = TaskTracker::new();
-        let serving = axum::serve(listener, scheduler::router(Arc::clone(&scheduler)));
-        tasks.spawn(
-            serving
-                .with_graceful_shutdown(stop.clone().cancelled_owned())
-                .into_future(),
-        );
+        let router = scheduler::router(Arc::clone(&scheduler));
+        let settings = &scheduler.settings;
+        let limits = settings.server.limits(settings.worker.drain());
+        tasks.spawn(server::serve(listener, router, limits, stop.clone()));
+        tasks.spawn(scheduler::tail::keep(Arc::clone(&scheduler)));
         Self {
             database,
             clock,
             broker,
+            ledger: Arc::new(MemoryLedger::default()),
             scheduler,
             http: client(),
             stop,

@@ -1,7 +1,7 @@
 //! A clock that stands still until a test moves it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use shared::clock::Clock;
@@ -13,6 +13,9 @@ const START_MICROS: i64 = 1_772_442_000_000_000;
 #[derive(Debug)]
 pub struct ManualClock {
     micros: AtomicI64,
+    began: Instant,
+    /// How far it was moved on since it began; setting it counts for nothing here.
+    advanced: AtomicU64,
 }
 
 impl ManualClock {
@@ -25,6 +28,7 @@ impl ManualClock {
     /// Moves the clock on and tells the new time.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
         let by = i64::try_from(by.as_micros()).expect("a test does not wait for ages");
+        self.advanced.fetch_add(by.unsigned_abs(), Ordering::SeqCst);
         moment(self.micros.fetch_add(by, Ordering::SeqCst) + by)
     }
 }
@@ -33,6 +37,8 @@ impl Default for ManualClock {
     fn default() -> Self {
         Self {
             micros: AtomicI64::new(START_MICROS),
+            began: Instant::now(),
+            advanced: AtomicU64::new(0),
         }
     }
 }
@@ -40,6 +46,10 @@ impl Default for ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         moment(self.micros.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.began + Duration::from_micros(self.advanced.load(Ordering::SeqCst))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fresh, migrated database for each test: a SQLite file, or a PostgreSQL database copied from a template.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -80,6 +80,54 @@ pub async fn empty(flavour: Flavour) -> TestDatabase {
         }
         Flavour::Postgres => on_server(None).await,
     }
+}
+
+/// A database that others are copied from: cheaper than to migrate each.
+#[derive(Debug)]
+pub struct Template(TestDatabase);
+
+impl Template {
+    /// A migrated one, with what `prepare` puts into it.
+    pub async fn make(flavour: Flavour, prepare: impl AsyncFnOnce(&Store)) -> Self {
+        let model = fresh(flavour).await;
+        prepare(&model.store).await;
+        // Nobody may be connected when it is copied, and the file must hold what the log of SQLite holds.
+        model.store.close().await.expect("the pool closes");
+        Self(model)
+    }
+
+    /// A copy.
+    pub async fn copy(&self) -> TestDatabase {
+        match &self.0.place {
+            Place::Server { name } => on_server(Some(name)).await,
+            Place::Folder { .. } => {
+                let folder = folder_in_memory();
+                let file = folder.path().join("test.db");
+                let model = self.0.file().expect("it is a file");
+                std::fs::copy(model, &file).expect("a file can be copied");
+                let options = options(format!("sqlite://{}", file.display()));
+                let store = Store::connect(&options)
+                    .await
+                    .expect("a copied SQLite file opens");
+                TestDatabase {
+                    store,
+                    options,
+                    place: Place::Folder { _kept: folder },
+                }
+            }
+        }
+    }
+}
+
+/// A folder in memory where the system has such: no test takes the power away, so nothing need reach a disk.
+fn folder_in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a temporary folder can be made")
 }
 
 impl TestDatabase {
@@ -198,13 +246,13 @@ async fn command(admin: &PgConnectOptions, statement: String) {
 }
 
 fn admin() -> PgConnectOptions {
-    admin_url()
+    server_url()
         .parse()
         .expect("TICKETBRIDGE_TEST_POSTGRES_URL is a PostgreSQL URL")
 }
 
 fn url_of(database: &str) -> String {
-    let mut url = url::Url::parse(&admin_url()).expect("TICKETBRIDGE_TEST_POSTGRES_URL is a URL");
+    let mut url = url::Url::parse(&server_url()).expect("TICKETBRIDGE_TEST_POSTGRES_URL is a URL");
     url.set_path(database);
     url.into()
 }
@@ -214,7 +262,7 @@ fn url_of(database: &str) -> String {
     clippy::disallowed_methods,
     reason = "the one place where the tests learn of their PostgreSQL server"
 )]
-fn admin_url() -> String {
+pub(crate) fn server_url() -> String {
     std::env::var("TICKETBRIDGE_TEST_POSTGRES_URL").unwrap_or_else(|_| {
         panic!("TICKETBRIDGE_TEST_POSTGRES_URL is not set: run `cargo xtask test`, which starts a private PostgreSQL")
     })

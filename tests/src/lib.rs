@@ -1,7 +1,11 @@
 pub mod binary;
 pub mod bridge;
+pub mod chaos;
 pub mod clock;
 pub mod databases;
+pub mod files;
+pub mod fuzz;
+pub mod postgres_server;
 pub mod proxy;
 pub mod receiver;
 pub mod redis_server;

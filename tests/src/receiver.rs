@@ -27,6 +27,8 @@ pub struct Delivery {
     pub headers: HeaderMap,
     /// Body, byte for byte.
     pub body: Vec<u8>,
+    /// The status it was answered with.
+    pub status: u16,
 }
 
 #[derive(Default)]
@@ -78,6 +80,12 @@ impl Receiver {
         hold(&self.shared.heard).clone()
     }
 
+    /// Forgets what was heard and what was planned.
+    pub fn clear(&self) {
+        hold(&self.shared.heard).clear();
+        hold(&self.shared.answers).clear();
+    }
+
     /// The types of the events heard so far.
     pub fn types(&self) -> Vec<String> {
         self.heard()
@@ -109,17 +117,18 @@ impl Drop for Receiver {
 }
 
 async fn hear(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let (status, more) = hold(&shared.answers)
+        .pop_front()
+        .unwrap_or((204, Vec::new()));
     hold(&shared.heard).push(Delivery {
         headers,
         body: body.to_vec(),
+        status,
     });
-    let (status, headers) = hold(&shared.answers)
-        .pop_front()
-        .unwrap_or((204, Vec::new()));
     let mut response = StatusCode::from_u16(status)
         .expect("a planned status")
         .into_response();
-    for (name, value) in headers {
+    for (name, value) in more {
         let name: axum::http::HeaderName = name.parse().expect("a header name");
         response
             .headers_mut()

@@ -115,7 +115,15 @@ impl RedisServer {
         self.port
     }
 
-    /// Kills the server with SIGKILL; what it held is gone.
+    /// The number of the process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Kills the server with SIGKILL; what it held is gone, unless it was started with `--appendonly yes`.
     ///
     /// # Panics
     /// When the process cannot be killed.
@@ -126,7 +134,7 @@ impl RedisServer {
         }
     }
 
-    /// Kills the server if it runs and starts an empty one on the same port.
+    /// Kills the server if it runs and starts one on the same port, empty unless it persists.
     ///
     /// # Panics
     /// When it does not start.
@@ -137,6 +145,17 @@ impl RedisServer {
             "redis-server did not start on port {}",
             self.port
         );
+    }
+
+    /// Forgets what a server that persists (`--appendonly yes`) has kept; it must have been killed.
+    ///
+    /// # Panics
+    /// When the files cannot be removed.
+    pub fn forget(&self) {
+        let kept = self.folder.path().join("appendonlydir");
+        if kept.exists() {
+            std::fs::remove_dir_all(kept).expect("files of a temporary folder can be removed");
+        }
     }
 
     /// Makes the server answer nobody for `time` (`CLIENT PAUSE … ALL`).
@@ -228,7 +247,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("a bound address").port()
 }

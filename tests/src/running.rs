@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::budget::Ledger;
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
 use shared::job::{JobState, NewJob, Payload, StatusRead};
@@ -14,13 +15,13 @@ use shared::store::attempts::{self, Attempt};
 use shared::store::audit::{self, AuditRow};
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::Job;
-use shared::store::{jobs, requests, tickets};
+use shared::store::{Store, jobs, requests, tickets};
 use shared::ticket::Ticket;
 use simulator::{AgentAction, CallFilter, Clock, Fault, Options, RowMap, Simulator};
 use uuid::Uuid;
 
 use crate::bridge::{Answer, Api, Bridge, asked};
-use crate::databases::Flavour;
+use crate::databases::{Flavour, TestDatabase, fresh};
 use crate::receiver::Receiver;
 
 /// Every queue.
@@ -65,12 +66,28 @@ impl Running {
         Self::built(flavour, &format!("page_size = {rows}\n"), "").await
     }
 
+    /// With more settings of the connection `main`.
+    pub async fn tuned(flavour: Flavour, main_settings: &str) -> Self {
+        Self::built(flavour, &format!("{main_settings}\n"), "").await
+    }
+
     /// With more TOML behind the preset.
     pub async fn with(flavour: Flavour, more: &str) -> Self {
         Self::built(flavour, "", more).await
     }
 
+    /// On a database that holds something already, over this pool.
+    pub async fn over(database: TestDatabase, store: Store) -> Self {
+        Self::on(database, store, "", "").await
+    }
+
     async fn built(flavour: Flavour, main_settings: &str, more: &str) -> Self {
+        let database = fresh(flavour).await;
+        let store = database.store.clone();
+        Self::on(database, store, main_settings, more).await
+    }
+
+    async fn on(database: TestDatabase, store: Store, main_settings: &str, more: &str) -> Self {
         let start = crate::clock::ManualClock::default().now();
         let instance = |seed| Options {
             seed,
@@ -88,8 +105,8 @@ impl Running {
             "{}\n{more}",
             preset(&main, &other, &receiver, main_settings)
         );
-        let bridge = Bridge::with(flavour, &preset).await;
-        let worker = worker(&bridge, "worker-1").await;
+        let bridge = Bridge::over(database, store, &preset).await;
+        let worker = worker(&bridge, &bridge.ledger, "worker-1").await;
         let idm = bridge.api("idm").await;
         Self {
             bridge,
@@ -104,28 +121,44 @@ impl Running {
 
     /// Another worker process on the same database and queue.
     pub async fn another_worker(&self) -> Arc<worker::Context> {
-        worker(&self.bridge, "worker-2").await
+        worker(&self.bridge, &self.bridge.ledger, "worker-2").await
+    }
+
+    /// Another worker process with what it knows of the instances' limits in a place of its own.
+    pub async fn worker_at(&self, ledger: Arc<dyn Ledger>, identity: &str) -> Arc<worker::Context> {
+        worker(&self.bridge, &ledger, identity).await
     }
 
     /// A worker process of another name that nobody knows yet.
     pub fn fresh_worker(&self, identity: &str) -> Arc<worker::Context> {
         let scheduler = &self.bridge.scheduler;
-        context(&self.bridge, Arc::clone(&scheduler.settings), identity)
+        let settings = Arc::clone(&scheduler.settings);
+        context(&self.bridge, &self.bridge.ledger, settings, identity)
     }
 
     /// A worker process whose settings have `to` in the place of `from`.
     pub async fn worker_with(&self, from: &str, to: &str) -> Arc<worker::Context> {
+        let context = self.fresh_worker_with(from, to);
+        worker::heartbeat::register(&context)
+            .await
+            .expect("the database is there");
+        context
+    }
+
+    /// The same, while nobody knows it yet.
+    pub fn fresh_worker_with(&self, from: &str, to: &str) -> Arc<worker::Context> {
         assert!(self.preset.contains(from), "the preset holds {from}");
         let layers = Layers {
             preset: Some(self.preset.replacen(from, to, 1)),
             ..Layers::default()
         };
         let settings = Settings::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
-        let context = context(&self.bridge, Arc::new(settings), "worker-changed");
-        worker::heartbeat::register(&context)
-            .await
-            .expect("the database is there");
-        context
+        context(
+            &self.bridge,
+            &self.bridge.ledger,
+            Arc::new(settings),
+            "worker-changed",
+        )
     }
 
     /// Moves all clocks.
@@ -388,18 +421,25 @@ impl Running {
 }
 
 /// A worker process that is known to the others.
-async fn worker(bridge: &Bridge, identity: &str) -> Arc<worker::Context> {
-    let context = context(bridge, Arc::clone(&bridge.scheduler.settings), identity);
+async fn worker(bridge: &Bridge, ledger: &Arc<dyn Ledger>, identity: &str) -> Arc<worker::Context> {
+    let settings = Arc::clone(&bridge.scheduler.settings);
+    let context = context(bridge, ledger, settings, identity);
     worker::heartbeat::register(&context)
         .await
         .expect("the database is there");
     context
 }
 
-fn context(bridge: &Bridge, settings: Arc<Settings>, identity: &str) -> Arc<worker::Context> {
+fn context(
+    bridge: &Bridge,
+    ledger: &Arc<dyn Ledger>,
+    settings: Arc<Settings>,
+    identity: &str,
+) -> Arc<worker::Context> {
     worker::Context::new(worker::Parts {
         store: bridge.scheduler.store.clone(),
         broker: bridge.broker.clone(),
+        ledger: Arc::clone(ledger),
         routes: Arc::new(
             settings
                 .compile_routes()

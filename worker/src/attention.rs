@@ -24,12 +24,16 @@ pub(crate) enum Attention<'a> {
     Reopened { state: &'a str },
     /// A comment may be missing from the ticket, or be there without our seeing it.
     NoteUnsure,
+    /// A ticket exists though the request ended without one.
+    Stray { number: &'a str },
     /// The ticket does not follow the request (T17).
     NotUpdated(&'a str),
     /// The source was not told.
     NotTold(&'a str),
     /// The ticket could not be read on demand.
     NotRead(&'a str),
+    /// Whether there is a ticket is not known, and nobody tries any more.
+    MayExist(&'a str),
     /// The configuration must be mended first.
     Parked(&'a str),
 }
@@ -39,6 +43,12 @@ impl Attention<'_> {
     pub(crate) const CONFLICT: Self = Self::Conflict {
         owner: "",
         other: "",
+    };
+
+    /// To know the texts about tickets that cannot be read any more.
+    pub(crate) const NOT_VISIBLE: Self = Self::NotVisible {
+        table: "",
+        number: "",
     };
 
     /// Whether `text` tells of a conflict about another state than `owner`: the owner has moved on since.
@@ -57,9 +67,11 @@ impl Attention<'_> {
             Self::NotVisible { .. } => "Not visible:",
             Self::Reopened { .. } => "Reopened:",
             Self::NoteUnsure => "Comment unsure:",
+            Self::Stray { .. } => "Stray ticket:",
             Self::NotUpdated(_) => "Ticket not updated:",
             Self::NotTold(_) => "Source not told:",
             Self::NotRead(_) => "Ticket not read:",
+            Self::MayExist(_) => "Ticket uncertain:",
             Self::Parked(_) => "Waiting for a configuration:",
         }
     }
@@ -76,7 +88,11 @@ impl Attention<'_> {
             Self::Doubles { numbers } => format!("{numbers} carry the key of this request; the oldest is used, close the others."),
             Self::NotVisible { table, number } => format!("{number} in {table} was deleted, or access rules hide it from the bridge."),
             Self::Reopened { state } => format!("the ticket has state {state} again, but a request that has ended is never opened again."),
+            Self::Stray { number } => format!("{number} was made in ServiceNow though the request ended without a ticket; close it there."),
             Self::NoteUnsure => "it is not known whether a comment reached the ticket, because its journal cannot be read; it is not sent again.".to_owned(),
+            Self::MayExist(why) => format!(
+                "{why}. A ticket may have been made: look in ServiceNow for correlation_id with the id of this request before it is asked again."
+            ),
             Self::NotUpdated(why) | Self::NotTold(why) | Self::NotRead(why) | Self::Parked(why) => (*why).to_owned(),
         }
     }

@@ -1,13 +1,16 @@
-//! The ServiceNow instances this process may call, each with a client and a limit of its own (T25).
+//! The ServiceNow instances this process may call, each with a client of its own (T25).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use servicenow_client::{Auth, Client, ClientOptions};
+use shared::budget::Class;
 use shared::clock::SharedClock;
 use shared::config::{ConnectionSettings, Credentials, Settings};
-use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::rotation;
+use crate::throttle::{ClassThrottle, Gatehouse};
 
 /// The configured connections, by name.
 #[derive(Debug)]
@@ -18,24 +21,27 @@ pub struct Connections(BTreeMap<String, Connection>);
 pub struct Connection {
     /// Its name in the configuration.
     pub name: String,
-    /// Its client; tokens are its own.
-    pub client: Client,
     /// Its configuration.
     pub settings: ConnectionSettings,
-    permits: Semaphore,
+    /// One a class, in order: they share connections and token, and each asks the budget in the name of its class.
+    clients: [Client; 4],
 }
 
 impl Connections {
     /// Builds the client of every connection of the settings; nothing is called yet.
-    pub fn new(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
+    pub(crate) fn new(settings: &Settings, house: &Gatehouse) -> anyhow::Result<Self> {
         let build = |(name, settings): (&String, &ConnectionSettings)| {
-            let client = client(settings, clock)
-                .with_context(|| format!("connections.{name} cannot be used"))?;
+            let client = client(name, settings, &house.clock)?;
             let connection = Connection {
                 name: name.clone(),
-                client,
                 settings: settings.clone(),
-                permits: Semaphore::new(settings.max_in_flight),
+                clients: Class::ALL.map(|class| {
+                    client.throttled(Arc::new(ClassThrottle {
+                        house: house.clone(),
+                        connection: name.clone(),
+                        class,
+                    }))
+                }),
             };
             Ok((name.clone(), connection))
         };
@@ -59,14 +65,22 @@ impl Connections {
 }
 
 impl Connection {
-    /// Waits until one more job may call the instance.
-    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed, so there always is a permit in the end.
-        self.permits.acquire().await.ok()
+    /// The client for calls of a class.
+    pub(crate) fn client(&self, class: Class) -> &Client {
+        &self.clients[class.place()]
     }
 }
 
-fn client(settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<Client> {
+/// The client of a connection without a say of the budget: for people who look at it themselves.
+pub fn client(
+    name: &str,
+    settings: &ConnectionSettings,
+    clock: &SharedClock,
+) -> anyhow::Result<Client> {
+    build(name, settings, clock).with_context(|| format!("connections.{name} cannot be used"))
+}
+
+fn build(name: &str, settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<Client> {
     let base_url = settings.base_url.parse().context("base_url is no URL")?;
     let credentials = settings
         .credentials()
@@ -82,7 +96,7 @@ fn client(settings: &ConnectionSettings, clock: &SharedClock) -> anyhow::Result<
         trace_context: Some(Arc::new(shared::telemetry::current_traceparent)),
         ..ClientOptions::new(base_url, auth(credentials))
     };
-    Ok(Client::new(options)?)
+    Ok(Client::new(rotation::kept(name, settings, options))?)
 }
 
 fn auth(credentials: Credentials) -> Auth {

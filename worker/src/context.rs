@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use shared::budget::{Budget, Ledger, Terms};
 use shared::clock::SharedClock;
 use shared::config::Settings;
 use shared::queue::Broker;
@@ -10,8 +11,10 @@ use shared::route::Routes;
 use shared::store::Store;
 
 use crate::connections::Connections;
-use crate::dispatch::{Claims, Closings};
+use crate::dispatch::{Claims, Closings, Suspects};
 use crate::lease::LeaseWatch;
+use crate::silences::Silences;
+use crate::throttle::Gatehouse;
 
 /// What a [`Context`] is made from.
 pub struct Parts {
@@ -19,6 +22,8 @@ pub struct Parts {
     pub store: Store,
     /// The queue.
     pub broker: Arc<dyn Broker>,
+    /// What is known of the limits of the instances, shared by all workers.
+    pub ledger: Arc<dyn Ledger>,
     /// The routes of the configuration, compiled.
     pub routes: Arc<Routes>,
     /// The configuration.
@@ -43,35 +48,66 @@ pub struct Context {
     pub clock: SharedClock,
     /// The ServiceNow instances, by name.
     pub connections: Connections,
+    /// What every call to one of them asks first.
+    pub budget: Arc<Budget>,
     /// For callbacks: no redirects, no cookies.
     pub http: reqwest::Client,
     /// Unique for this start of the process, for logs.
     pub identity: String,
     /// Whom claims belong to, and how much of the lease is left.
-    pub lease: LeaseWatch,
+    pub lease: Arc<LeaseWatch>,
     pub(crate) claims: Claims,
     pub(crate) closings: Closings,
+    pub(crate) suspects: Suspects,
+    pub(crate) silences: Silences,
 }
 
 impl Context {
     /// Builds the clients of every connection. Nothing is called yet.
     pub fn new(parts: Parts) -> anyhow::Result<Arc<Self>> {
-        let connections = Connections::new(&parts.settings, &parts.clock)?;
+        let lease = Arc::new(LeaseWatch::new(
+            &parts.identity,
+            parts.settings.worker.lease(),
+            &parts.clock,
+        ));
+        let budget = Arc::new(budget(&parts));
+        let house = Gatehouse {
+            budget: Arc::clone(&budget),
+            clock: Arc::clone(&parts.clock),
+            lease: Arc::clone(&lease),
+            margin: parts.settings.worker.write_margin(),
+        };
+        let connections = Connections::new(&parts.settings, &house)?;
         let http = callback_client(&parts.settings)?;
         Ok(Arc::new(Self {
-            lease: LeaseWatch::new(&parts.identity, parts.settings.worker.lease()),
+            lease,
             store: parts.store,
             broker: parts.broker,
             routes: parts.routes,
             settings: parts.settings,
             clock: parts.clock,
             connections,
+            budget,
             http,
             identity: parts.identity,
             claims: Claims::default(),
             closings: Closings::default(),
+            suspects: Suspects::default(),
+            silences: Silences::default(),
         }))
     }
+}
+
+fn budget(parts: &Parts) -> Budget {
+    let terms = parts.settings.connections.iter().map(|(name, settings)| {
+        let terms = Terms {
+            most: u32::try_from(settings.max_in_flight).unwrap_or(u32::MAX),
+            reserve_percent: settings.reserve_percent,
+        };
+        (name.clone(), terms)
+    });
+    let lease = parts.settings.worker.lease();
+    Budget::new(&parts.ledger, &parts.clock, &parts.identity, lease, terms)
 }
 
 fn callback_client(settings: &Settings) -> anyhow::Result<reqwest::Client> {

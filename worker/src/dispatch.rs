@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
+use shared::crash::{Point, reach};
 use shared::job::{BadPayload, JobKind, Payload};
 use shared::queue::Doorbell;
 use shared::telemetry::names;
@@ -18,35 +19,45 @@ mod claim;
 mod close;
 mod death;
 mod gate;
+mod poison;
 mod verdict;
 mod write;
 
 pub(crate) use claim::Claims;
 pub(crate) use close::Closings;
 pub(crate) use gate::{Pass, pass};
+pub(crate) use poison::Suspects;
 
 use claim::Work;
 
 /// Answers one doorbell. What goes wrong is written beside the job, so nothing is returned; a doorbell whose job is not due, or
 /// runs elsewhere, ends here at once.
 pub async fn ring(ctx: &Context, bell: Doorbell) {
+    reach(Point::BellTaken).await;
     let Some(work) = claim::claim(ctx, bell.job).await else {
         return;
     };
+    reach(Point::JobClaimed).await;
     let span = crate::trace::job(&work.job);
     run(ctx, &work).instrument(span).await;
+    reach(Point::BellAnswered).await;
 }
 
 async fn run(ctx: &Context, work: &Work) {
     let started = std::time::Instant::now();
     let run = Run::new(ctx, &work.job, &work.circuits);
+    let _alone = match poison::admit(ctx, &work.job) {
+        Ok(alone) => alone,
+        Err(later) => return close::put_off(ctx, work, later).await,
+    };
     let finished = match answer(&run).await {
         Answer::Ran(finished) => finished,
         Answer::Unknown(kind) => {
             warn!(kind, "a job of a newer version is left for a newer worker");
-            return close::put_back(ctx, work, "unknown_kind", verdict::UNKNOWN_KIND_WAIT).await;
+            return close::put_off(ctx, work, close::UNKNOWN_KIND).await;
         }
     };
+    reach(Point::RunEnded).await;
     crate::trace::ended(&work.job, &finished.outcome, started.elapsed());
     let closing = verdict::conclude(ctx, work, *finished, &run);
     close::close(ctx, closing).await;
@@ -66,6 +77,9 @@ async fn answer(run: &Run<'_>) -> Answer {
         Ok(payload) => payload,
         Err(error) => return Answer::Ran(unreadable(&error)),
     };
+    if poison::is_poison(run.job) {
+        return Answer::Ran(Box::new(poison::given_up(run).await));
+    }
     if let Err(turned_away) = gate::enter(run).await {
         return Answer::Ran(turned_away);
     }

@@ -4,6 +4,8 @@ use shared::job::NewJob;
 use shared::request::{Request, RequestState};
 use shared::store::audit::Actor;
 use shared::store::cursors::Cursor;
+use shared::store::drift::Report;
+use shared::store::notes::Note;
 use shared::store::requests::Change;
 use shared::ticket::Ticket;
 use uuid::Uuid;
@@ -15,6 +17,8 @@ pub(crate) struct Effects {
     pub(crate) subjects: Vec<Subject>,
     /// Notes that ServiceNow is known to hold.
     pub(crate) notes_sent: Vec<Uuid>,
+    /// Notes whose last send was refused for certain, as they were before it.
+    pub(crate) notes_refused: Vec<Note>,
     /// Jobs that follow.
     pub(crate) jobs: Vec<NewJob>,
     /// The cursor of a table, moved to where a run of reading ended.
@@ -25,6 +29,8 @@ pub(crate) struct Effects {
     pub(crate) facts: Vec<Fact>,
     /// People looked up.
     pub(crate) people: Vec<FoundPerson>,
+    /// How far a comparison with the instance has come.
+    pub(crate) drift: Option<Report>,
     /// Entries of the audit trail that stand for no change of a request.
     pub(crate) audit: Vec<Noted>,
 }

@@ -10,10 +10,10 @@ use crate::outcome::{Outcome, Scope};
 use crate::run::Run;
 
 /// First and longest silence while an instance is full or away.
-const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+pub(crate) const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 
 /// Silence after a 429 that does not say how long.
-const RATE_LIMITED: Duration = Duration::from_mins(1);
+pub(crate) const RATE_LIMITED: Duration = Duration::from_mins(1);
 
 /// Classes that pass by themselves, when the instance is itself again. Every other one that holds a circuit open wants a hand.
 const PASSING: [&str; 8] = [
@@ -51,6 +51,13 @@ pub(crate) fn judge(run: &Run<'_>, table: &str, error: &Error) -> Outcome {
         Error::Untrustworthy { .. } => park(table_scope(table), "untrustworthy", text),
         Error::Query(_) => Outcome::dead("query", text),
         Error::Config(_) => park(Scope::Connection, "config", text),
+        // The budget holds all others by itself.
+        Error::Held(held) => Outcome::Hold {
+            scope: None,
+            until: held.until,
+            class: "throttled",
+            message: text,
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::State;
@@ -9,11 +10,17 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use shared::budget::Throttled;
+use shared::server::{self, Limits};
 use shared::telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
+
+/// Orchestrators and scrapers are few, and ask often.
+const MAX_CONNECTIONS: usize = 64;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Takes the address of `worker.listen`.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -31,15 +38,18 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let limits = Limits {
+        max_connections: MAX_CONNECTIONS,
+        idle_timeout: IDLE_TIMEOUT,
+        drain: ctx.settings.worker.drain(),
+    };
     let router = Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         .route("/readyz", get(readyz))
         .route("/metrics", get(async move || metrics.render()))
         .with_state(ctx);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .context("the HTTP server of the worker failed")
+    server::serve(listener, router, limits, stop).await;
+    Ok(())
 }
 
 /// A worker is ready while its heart-beat is acknowledged: only then do its claims hold. Without the broker it has nothing to
@@ -53,6 +63,7 @@ async fn readyz(State(ctx): State<Arc<Context>>) -> (StatusCode, Json<Value>) {
         "worker": ctx.lease.owner(),
         "lease_left_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         "broker_problem": broker.err(),
+        "throttled": throttled(&ctx),
     });
     let status = if ready {
         StatusCode::OK
@@ -60,4 +71,15 @@ async fn readyz(State(ctx): State<Arc<Context>>) -> (StatusCode, Json<Value>) {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(answer))
+}
+
+/// The connections that nobody calls for now: no fault of this worker, and until when is known.
+fn throttled(ctx: &Context) -> Vec<Value> {
+    let standings = ctx.budget.standings().into_iter();
+    standings
+        .filter_map(|standing| {
+            let Throttled { until, reason } = standing.throttled?;
+            Some(json!({"connection": standing.connection, "until": until, "reason": reason}))
+        })
+        .collect()
 }

@@ -1,16 +1,16 @@
 //! This process says that it lives, in one statement for all its jobs.
 
+use shared::crash::{Point, reach};
 use shared::process::host;
 use shared::store::processes::{self, Process};
 use shared::store::{StoreError, circuits, jobs};
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::context::Context;
 
 /// Makes this process known, so that its claims hold.
 pub async fn register(ctx: &Context) -> Result<(), StoreError> {
-    let sent = Instant::now();
+    let sent = ctx.clock.monotonic();
     let now = ctx.clock.now();
     let process = Process {
         id: ctx.lease.owner(),
@@ -26,9 +26,9 @@ pub async fn register(ctx: &Context) -> Result<(), StoreError> {
 }
 
 /// One heart-beat. When the store has given the process up already, its leases are lost: what still runs is dropped at its end,
-/// and the process begins anew. Afterwards parked jobs of circuits whose time has come are let go, one of them as a probe.
+/// and the process begins anew. Its permits are renewed like its jobs. Afterwards parked jobs of circuits whose time has come are let go, one of them as a probe.
 pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
-    let sent = Instant::now();
+    let sent = ctx.clock.monotonic();
     let now = ctx.clock.now();
     let until = now + ctx.lease.length();
     if processes::heartbeat(ctx.store.conn(), &ctx.lease.owner(), until, now).await? {
@@ -41,6 +41,11 @@ pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
         );
         register(ctx).await?;
     }
+    reach(Point::HeartBeaten).await;
+    ctx.budget.renew().await;
+    let standings = ctx.budget.standings();
+    crate::trace::budget(&standings);
+    ctx.silences.tell(&standings);
     release_parked(ctx).await
 }
 

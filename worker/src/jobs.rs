@@ -7,8 +7,9 @@ use crate::outcome::{Finished, Ran};
 use crate::run::Run;
 
 mod case;
+mod check_drift;
 mod create_ticket;
-mod deliver_callback;
+pub(crate) mod deliver_callback;
 mod get_ticket_status;
 mod mirror;
 mod update_servicenow_status;
@@ -22,6 +23,7 @@ pub(crate) async fn run(run: &Run<'_>, payload: Payload) -> Finished {
             update_servicenow_status::run(run, it.request_id).await
         }
         Payload::DeliverCallback(it) => deliver_callback::run(run, it.request_id).await,
+        Payload::CheckDrift(check) => check_drift::run(run, check).await,
     };
     ran.unwrap_or_else(|ended| *ended)
 }

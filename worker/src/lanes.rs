@@ -9,7 +9,10 @@ use crate::context::Context;
 pub(crate) fn of(ctx: &Context, kind: JobKind) -> Result<Vec<Lane>, InvalidLane> {
     match kind {
         JobKind::DeliverCallback => Ok(vec![lane_name(kind, None).parse()?]),
-        JobKind::CreateTicket | JobKind::GetTicketStatus | JobKind::UpdateServicenowStatus => ctx
+        JobKind::CreateTicket
+        | JobKind::GetTicketStatus
+        | JobKind::UpdateServicenowStatus
+        | JobKind::CheckDrift => ctx
             .connections
             .iter()
             .map(|connection| lane_name(kind, Some(&connection.name)).parse())

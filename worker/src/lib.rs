@@ -3,6 +3,7 @@
 mod attention;
 mod connections;
 mod context;
+pub mod credentials;
 mod dispatch;
 mod effects;
 mod fault;
@@ -14,13 +15,23 @@ mod jobs;
 mod lanes;
 mod lease;
 mod outcome;
+mod rotation;
 mod run;
 pub mod runtime;
+mod silences;
 mod start;
+mod throttle;
 mod trace;
 
-pub use connections::{Connection, Connections};
+pub use connections::{Connection, Connections, client};
 pub use context::{Context, Parts};
 pub use dispatch::ring;
 pub use lease::LeaseWatch;
 pub use start::start;
+
+/// No part of the interface: the fuzz targets sign and read headers as the callbacks do.
+#[doc(hidden)]
+pub mod callback_headers {
+    pub use crate::jobs::deliver_callback::retry_after::parse as retry_after;
+    pub use crate::jobs::deliver_callback::sign::v1 as signature;
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use servicenow_client::{CallMeta, Error, Failure, Reply};
+use shared::crash::{Point, in_flight, reach};
 use shared::job::{Claimed, NewJob};
 use shared::store::attempts::CallRecord;
 use shared::store::circuits::Circuit;
@@ -15,6 +16,9 @@ use crate::context::Context;
 use crate::dispatch::{Pass, pass};
 use crate::follow;
 use crate::outcome::{Outcome, Ran, Scope};
+
+/// Where the process may die around a call that changes something.
+const WRITE: [Point; 3] = [Point::WriteReady, Point::WriteSent, Point::WriteAnswered];
 
 /// One run of one job.
 pub(crate) struct Run<'a> {
@@ -68,7 +72,18 @@ impl<'a> Run<'a> {
         &self,
         call: impl Future<Output = Result<Reply<T>, Error>>,
     ) -> Result<Reply<T>, Error> {
-        let result = call.await;
+        let points = [Point::ReadReady, Point::ReadSent, Point::ReadAnswered];
+        self.call(points, call).await
+    }
+
+    /// `points` are where the process may die: before the call, before its answer is seen, and after it.
+    async fn call<T>(
+        &self,
+        [ready, sent, answered_at]: [Point; 3],
+        call: impl Future<Output = Result<Reply<T>, Error>>,
+    ) -> Result<Reply<T>, Error> {
+        reach(ready).await;
+        let result = in_flight(sent, call).await;
         match &result {
             Ok(reply) => {
                 crate::trace::rate(self.job.connection.as_deref(), &reply.meta.rate);
@@ -80,6 +95,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        reach(answered_at).await;
         result
     }
 
@@ -89,15 +105,32 @@ impl<'a> Run<'a> {
         &self,
         call: impl Future<Output = Result<Reply<T>, Error>>,
     ) -> Ran<Result<Reply<T>, Error>> {
-        if !self
-            .ctx
-            .lease
-            .enough_left(self.ctx.settings.worker.write_margin())
-        {
-            let message = "too little was left of the lease to write; nothing was sent";
-            return Err(Outcome::retry("lease", message).into());
+        self.may_write()?;
+        Ok(self.call(WRITE, call).await)
+    }
+
+    /// The same for what may not arrive twice: within `limit`, and driven only while the lease is held, so that a process that was
+    /// stopped before it had sent sends no more when it wakes. `None`: it was given up, and may have arrived.
+    pub(crate) async fn write_once<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<Reply<T>, Error>>,
+    ) -> Ran<Option<Result<Reply<T>, Error>>> {
+        self.may_write()?;
+        // On the heap: wrapped as often as this, it would be copied along the whole way up.
+        let call = Box::pin(self.call(WRITE, call));
+        let held = self.ctx.lease.while_held(&self.job.lease.owner, call);
+        Ok(tokio::time::timeout(limit, held).await.ok().flatten())
+    }
+
+    /// Whether enough is left of the lease to write.
+    pub(crate) fn may_write(&self) -> Ran<()> {
+        let margin = self.ctx.settings.worker.write_margin();
+        if self.ctx.lease.enough_left(&self.job.lease.owner, margin) {
+            return Ok(());
         }
-        Ok(self.read(call).await)
+        let message = "too little was left of the lease to write; nothing was sent";
+        Err(Outcome::retry("lease", message).into())
     }
 
     /// The job that brings a ticket after its request, in the trace of this one.

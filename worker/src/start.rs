@@ -1,11 +1,12 @@
 //! The parts of a worker process, each supervised.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use shared::job::JobKind;
 use shared::process::{Process, every};
-use shared::store::{circuits, jobs, processes};
+use shared::store::{StoreError, circuits, jobs, processes};
 use shared::telemetry::Metrics;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,10 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::runtime::{LaneWorker, Ring};
-use crate::{dispatch, fault, health, heartbeat, lanes, runtime};
+use crate::{credentials, dispatch, fault, health, heartbeat, lanes, runtime};
+
+/// How often the credentials are looked at. They die by days; that an instance begins to refuse one is known within this time.
+const CREDENTIALS_LOOKED_AT: Duration = Duration::from_mins(1);
 
 /// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
 /// is known to the others; its tasks run in `process`.
@@ -35,12 +39,17 @@ pub async fn start(
     let stop = process.stop_token();
     process.supervise("metrics", metrics.clone().keep(stop.clone()));
     if let Some(listener) = listener {
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
+        info!(%address, "the worker answers");
         let serving = health::serve(Arc::clone(ctx), metrics, listener, stop.clone());
         process.supervise("health", serving);
     }
     // Jobs that run when the stop comes still need their lease, so the heart goes on beating until the last one has ended.
     let drained = CancellationToken::new();
     process.supervise("heartbeat", beat(ctx, drained.clone()));
+    process.supervise("credentials", watch_credentials(ctx, stop.clone()));
     let drain = ctx.settings.worker.drain();
     let run = runtime::run(
         workers,
@@ -76,14 +85,32 @@ fn beat(
     )
 }
 
+fn watch_credentials(
+    ctx: &Arc<Context>,
+    stop: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+    let ctx = Arc::clone(ctx);
+    every(
+        CREDENTIALS_LOOKED_AT,
+        Arc::new(Notify::new()),
+        stop,
+        move || {
+            let ctx = Arc::clone(&ctx);
+            async move { Ok(credentials::tick(&ctx).await?) }
+        },
+    )
+}
+
 fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {
     if queues.is_empty() {
         return Ok(ctx.settings.worker.kinds());
     }
     let kind = |queue: &String| {
-        let known = JobKind::ALL.into_iter().find(|kind| kind.queue() == queue);
+        let known = JobKind::QUEUES
+            .into_iter()
+            .find(|kind| kind.queue() == queue);
         known.with_context(|| {
-            let names = JobKind::ALL.map(JobKind::queue).join(", ");
+            let names = JobKind::QUEUES.map(JobKind::queue).join(", ");
             format!("there is no queue `{queue}`; the queues are {names}")
         })
     };
@@ -138,7 +165,15 @@ async fn give_parked_another_try(ctx: &Context) -> anyhow::Result<()> {
 
 /// What still runs here is given to others at once instead of when the lease runs out.
 async fn leave(ctx: &Context) {
-    if let Err(error) = processes::deregister(ctx.store.conn(), &ctx.lease.owner()).await {
+    if let Err(error) = sign_off(ctx).await {
         warn!(%error, "this worker could not sign off; its jobs run again when its lease runs out");
     }
+}
+
+async fn sign_off(ctx: &Context) -> Result<(), StoreError> {
+    let owner = ctx.lease.owner();
+    let tx = ctx.store.begin().await?;
+    jobs::hand_back(&tx, &owner, ctx.clock.now()).await?;
+    processes::deregister(&tx, &owner).await?;
+    tx.commit().await.map_err(StoreError::from)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use servicenow_client::RateInfo;
+use shared::budget::Standing;
 use shared::job::Claimed;
 use shared::store::attempts::CallRecord;
 use shared::telemetry::{continue_trace, names};
@@ -43,7 +44,7 @@ pub(crate) fn ended(job: &Claimed, outcome: &Outcome, took: Duration) {
     let (outcome, class) = (outcome.word(), outcome.class());
     match class {
         None => info!(outcome, "job ended"),
-        Some("held") => debug!(outcome, "job put off"),
+        Some("held" | "throttled") => debug!(outcome, "job put off"),
         Some(class) => warn!(outcome, class, "job ended"),
     }
 }
@@ -88,6 +89,42 @@ pub(crate) fn rate(connection: Option<&str>, rate: &RateInfo) {
     if let Some(reset) = rate.reset {
         gauge!(names::RATE_LIMIT_RESET, "connection" => connection).set(reset.timestamp() as f64);
     }
+}
+
+/// What is left of the budgets.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point; the values are far below 2^52"
+)]
+pub(crate) fn budget(standings: &[Standing]) {
+    for it in standings {
+        let show = |name: &'static str, value: f64| {
+            gauge!(name, "connection" => it.connection.clone()).set(value);
+        };
+        show(names::IN_FLIGHT_LIMIT, f64::from(it.width));
+        show(names::IN_FLIGHT, f64::from(it.under_way));
+        if let Some(window) = &it.window {
+            show(names::BUDGET_LEFT, window.left as f64);
+        }
+        let until = it.throttled.as_ref();
+        let until = until.map_or(0, |throttled| throttled.until.timestamp());
+        show(names::THROTTLED_UNTIL_SECONDS, until as f64);
+    }
+}
+
+/// What is left of a credential, as far as known.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point; the values are far below 2^52"
+)]
+pub(crate) fn credential_days_left(connection: &str, days: i64) {
+    gauge!(names::CREDENTIAL_DAYS_LEFT, "connection" => connection.to_owned()).set(days as f64);
+}
+
+/// Log-ins that an instance refused.
+pub(crate) fn refused_log_ins(connection: &str, count: u64) {
+    counter!(names::CREDENTIAL_REFUSED_TOTAL, "connection" => connection.to_owned())
+        .increment(count);
 }
 
 /// A create without a clean answer.

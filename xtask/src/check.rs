@@ -5,6 +5,7 @@ mod deny;
 mod functions;
 mod generated;
 mod mask;
+mod promises;
 mod statistics;
 mod test_items;
 mod tracked;
@@ -32,7 +33,7 @@ pub(crate) struct Options {
 
 type Step = fn(Options) -> Result<Outcome, Failure>;
 
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("fmt", |_| cargo(&["fmt", "--all", "--check"], None)),
     ("clippy", |_| {
         let line = [
@@ -53,6 +54,7 @@ const STEPS: [(&str, Step); 7] = [
     ("budgets", |_| budgets::check()),
     ("generated", |_| generated::check()),
     ("vocabulary", |_| vocabulary::check()),
+    ("promises", |_| promises::check()),
 ];
 
 /// Runs all steps, or those named, to the end. Returns 1 when one of them failed.

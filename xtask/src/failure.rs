@@ -1,5 +1,7 @@
 //! Why a task stopped, with the exit code that tells the reasons apart.
 
+use std::process::ExitStatus;
+
 /// The exit code for wrong usage and for programs that are missing.
 pub(crate) const USAGE_CODE: u8 = 2;
 
@@ -26,6 +28,14 @@ impl Failure {
             message: message.into(),
         }
     }
+}
+
+/// The exit code of a program, to be passed on; a program that a signal has ended failed.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1)
 }
 
 /// Says what was being done when an operating-system call failed.

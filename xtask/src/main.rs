@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks, with nothing but the standard library, so that they
 //! compile in a second and can be trusted to run on a fresh clone.
 
+mod chaos;
 mod check;
 mod environment;
 mod failure;
@@ -26,9 +27,14 @@ Commands:
         example `cargo xtask test -p shared retry`. Documentation tests run without arguments only.
 
   check [--offline] [--install] [STEP…]
-        Runs all steps, or those named: fmt clippy doc deny budgets generated vocabulary.
+        Runs all steps, or those named: fmt clippy doc deny budgets generated vocabulary
+        promises.
         --offline  leaves out what needs the network (the advisory database of cargo-deny)
         --install  installs cargo-deny first where it is missing
+
+  chaos --mode MODE [OPTIONS…]
+        Breaks the bridge on purpose and counts what is lost or doubled. `cargo xtask chaos --mode MODE --help`
+        names the options of a mode, `--mode help` the modes. Needs and starts what `test` does.
 
   generate
         Writes docs/openapi.json and docs/config.schema.json from the program.
@@ -37,7 +43,7 @@ Commands:
         Prints this text.
 
 Exit codes: 0 all well; 1 something failed; 2 wrong usage or a program is missing; `test` passes
-on the exit code of the test runner.
+on the exit code of the test runner, `chaos` that of its harness.
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +63,7 @@ fn run(arguments: &[String]) -> Result<u8, Failure> {
     };
     match command.as_str() {
         "test" => test::run(rest),
+        "chaos" => chaos::run(rest),
         "check" => check::run(rest),
         "generate" if rest.is_empty() => generate::write().map(|()| 0),
         "help" | "--help" | "-h" => {

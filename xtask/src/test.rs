@@ -1,18 +1,21 @@
 //! `cargo xtask test`: the whole suite against real servers, on a machine that has none running.
 
 mod account;
-mod binary;
-mod needs;
+pub(crate) mod binary;
+pub(crate) mod harness;
+pub(crate) mod needs;
 mod packages;
-mod postgres;
+pub(crate) mod postgres;
 mod programs;
 mod selection;
 mod suite;
+pub(crate) mod surroundings;
 mod tally;
-mod watchdog;
+pub(crate) mod watchdog;
 
 use crate::failure::Failure;
 use crate::terminal;
+use postgres::Durability;
 use selection::Selection;
 use watchdog::Watchdog;
 
@@ -22,13 +25,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8, Failure> {
     let selection = Selection::of(arguments);
     let mut watchdog = Watchdog::start()?;
 
-    let binary = binary::build(&mut watchdog, &selection)?;
-    let postgres_url = postgres::start(&mut watchdog, &programs.postgres_folder)?;
-    let surroundings = suite::Surroundings {
-        binary,
-        postgres_url,
-        redis_server: programs.redis_server,
-    };
+    let surroundings = harness::surroundings(
+        &mut watchdog,
+        programs,
+        selection.for_build(),
+        Durability::None,
+    )?;
     let result = suite::run(&mut watchdog, &selection, &surroundings)?;
     watchdog.finish()?;
 

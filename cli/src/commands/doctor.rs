@@ -8,12 +8,14 @@ use shared::clock::{SharedClock, SystemClock};
 use shared::config::Settings;
 use shared::queue::BrokerHealth;
 use shared::route::Routes;
+use shared::store::Store;
 
 use crate::args::Doctor;
 use crate::exit::Failure;
 use crate::output::{Mood, Output, coloured};
 use crate::wiring;
 
+mod credential;
 mod servicenow;
 
 /// What a step found.
@@ -65,23 +67,22 @@ pub(crate) async fn run(
     let routes = settings
         .compile_routes()
         .map_err(|problems| Failure::Configuration(problems.to_string()))?;
-    if let Some(name) = args
-        .connection
-        .as_deref()
-        .filter(|name| !settings.connections.contains_key(*name))
-    {
-        let known: Vec<_> = settings.connections.keys().map(String::as_str).collect();
-        return Err(Failure::NotFound(format!(
-            "no [connections.{name}]; there is: {}",
-            known.join(", ")
-        )));
-    }
+    wiring::known_connection(&settings, args.connection.as_deref())?;
     let mut steps = Vec::new();
+    let (database, store) = database(&settings).await;
     if args.connection.is_none() {
-        steps.push(database(&settings).await);
+        steps.push(database);
         steps.push(queue(&settings).await);
     }
-    steps.extend(connections(&settings, &routes, args.connection.as_deref()).await?);
+    steps.extend(
+        connections(
+            &settings,
+            &routes,
+            args.connection.as_deref(),
+            store.as_ref(),
+        )
+        .await?,
+    );
     output.show(&steps, |steps| report(steps));
     if steps.iter().any(|step| step.verdict == Verdict::Bad) {
         Err(Failure::Unhealthy)
@@ -90,7 +91,8 @@ pub(crate) async fn run(
     }
 }
 
-async fn database(settings: &Settings) -> Step {
+/// The step, and the store when it can be asked.
+async fn database(settings: &Settings) -> (Step, Option<Store>) {
     let part = settings.database.shown_url();
     let bad = |failure: Failure| {
         Step::new(
@@ -103,9 +105,9 @@ async fn database(settings: &Settings) -> Step {
     };
     let store = match wiring::connect(settings).await {
         Ok(store) => store,
-        Err(failure) => return bad(failure),
+        Err(failure) => return (bad(failure), None),
     };
-    match store.pending_migrations().await {
+    let step = match store.pending_migrations().await {
         Ok(pending) if pending.is_empty() => Step::new(
             &part,
             "database",
@@ -124,7 +126,8 @@ async fn database(settings: &Settings) -> Step {
             )
         }
         Err(error) => bad(wiring::database_failure(error)),
-    }
+    };
+    (step, Some(store))
 }
 
 async fn queue(settings: &Settings) -> Step {
@@ -170,25 +173,26 @@ async fn connections(
     settings: &Settings,
     routes: &Routes,
     only: Option<&str>,
+    store: Option<&Store>,
 ) -> Result<Vec<Step>, Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let connections = worker::Connections::new(settings, &clock)
-        .map_err(|error| Failure::Configuration(crate::exit::chain(&error)))?;
     let mut steps = Vec::new();
-    for connection in connections
+    for (name, connection) in settings
+        .connections
         .iter()
-        .filter(|it| only.is_none_or(|only| it.name == only))
+        .filter(|(name, _)| only.is_none_or(|only| *name == only))
     {
+        let client = worker::client(name, connection, &clock)
+            .map_err(|error| Failure::Configuration(crate::exit::chain(&error)))?;
         let mut tables: Vec<_> = routes
             .iter()
-            .filter(|route| route.connection == connection.name)
+            .filter(|route| route.connection == *name)
             .map(|route| route.kind.table().to_owned())
             .collect();
         tables.sort();
         tables.dedup();
-        steps.extend(
-            servicenow::examine(&connection.name, &connection.client, &tables, &clock).await,
-        );
+        steps.push(credential::examine(name, connection, store, clock.now()).await);
+        steps.extend(servicenow::examine(name, &client, &tables, &clock).await);
     }
     Ok(steps)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod doctor;
+pub(crate) mod drift;
 pub(crate) mod generate;
 pub(crate) mod health;
 pub(crate) mod migrate;

@@ -1,11 +1,15 @@
 //! `requests list|show|create|cancel`, through the API.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::api::Api;
 use crate::args::{CreateRequest, RequestCommand};
 use crate::exit::Failure;
 use crate::output::{Output, cell, coloured, mood_of_state, table};
+
+/// Each call waits so long at most, in seconds: less than the client waits for an answer.
+const LONGEST_WAIT: u64 = 20;
 
 pub(crate) async fn run(api: &Api, command: RequestCommand, output: Output) -> Result<(), Failure> {
     match command {
@@ -30,6 +34,19 @@ pub(crate) async fn run(api: &Api, command: RequestCommand, output: Output) -> R
             output.show(&request, one);
             Ok(())
         }
+        RequestCommand::Wait {
+            id,
+            goal,
+            timeout_seconds,
+        } => {
+            let answer = wait(api, id, &goal, timeout_seconds).await?;
+            output.show(&answer["request"], one);
+            if answer["reached"] == true {
+                Ok(())
+            } else {
+                Err(Failure::Unhealthy)
+            }
+        }
         RequestCommand::Create(request) => {
             let taken = api.post("/v1/requests", &body(request)).await?;
             output.show(&taken, |it| {
@@ -46,6 +63,23 @@ pub(crate) async fn run(api: &Api, command: RequestCommand, output: Output) -> R
                 format!("{} is {}", cell(&it["id"]), cell(&it["state"]))
             });
             Ok(())
+        }
+    }
+}
+
+/// Calls as often as one call cannot wait long enough; the last answer.
+async fn wait(api: &Api, id: Uuid, goal: &str, timeout_seconds: u64) -> Result<Value, Failure> {
+    let mut left = timeout_seconds;
+    loop {
+        let now = left.min(LONGEST_WAIT);
+        let query = [
+            ("for", goal.to_owned()),
+            ("timeout_seconds", now.to_string()),
+        ];
+        let answer = api.get(&format!("/v1/requests/{id}/wait"), &query).await?;
+        left -= now;
+        if answer["reached"] == true || left == 0 {
+            return Ok(answer);
         }
     }
 }

@@ -19,6 +19,7 @@ mod summary;
 mod traffic;
 mod view;
 
+use cast::Cast;
 use stage::Stage;
 use traffic::{Progress, Traffic};
 
@@ -26,8 +27,6 @@ use traffic::{Progress, Traffic};
 const USUAL_REQUESTS: u32 = 50;
 /// What one run of `--once` may take, and what each request adds to it, before it is called stuck.
 const LONGEST: (Duration, Duration) = (Duration::from_mins(2), Duration::from_millis(500));
-/// What the parts get to end in good order.
-const DRAIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     let started = Instant::now();
@@ -36,7 +35,8 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
     let mut process = Process::new();
     let (stage, logging) = Stage::set(args.seed, &mut process).await?;
     let stage = Arc::new(stage);
-    let traffic = Arc::new(Traffic::new(&stage, args.seed, requests));
+    let cast = Cast::new(args.seed, stage.people(), args.seed.to_string());
+    let traffic = Arc::new(Traffic::new(stage.api.clone(), cast, requests));
     traffic::start(&traffic, &mut process);
     agent::start(&stage, args.seed, &mut process);
     let view = view::start(&stage, &traffic, &mut process);
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Demo, output: Output) -> Result<(), Failure> {
             () = told(output, places) => {}
         }
     };
-    let ended = process.run(over, DRAIN).await;
+    let ended = process.run(over, stage.drain()).await;
     view.finish();
     ended.context("the demo did not come to its end")?;
     let summary = summary::of(&stage, &traffic, started.elapsed());
@@ -90,6 +90,14 @@ async fn told(output: Output, places: Option<String>) {
     std::future::pending::<()>().await;
 }
 
+/// A database that is busy for a moment says nothing of the requests: it is asked again at the next beat.
+async fn seen_at_rest(stage: &Stage) -> bool {
+    stage.is_at_rest().await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "whether all is at rest cannot be seen");
+        false
+    })
+}
+
 /// Waits until everything was sent and both sides have come to rest.
 async fn until_quiet(
     stage: Arc<Stage>,
@@ -105,7 +113,7 @@ async fn until_quiet(
             () = stop.cancelled() => return Ok(()),
             _ = beat.tick() => {}
         }
-        if traffic.progress() == Progress::AllSent && stage.is_at_rest().await? {
+        if traffic.progress() == Progress::AllSent && seen_at_rest(&stage).await {
             finished.cancel();
             stop.cancelled().await;
             return Ok(());

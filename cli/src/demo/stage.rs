@@ -1,5 +1,7 @@
 //! Everything that runs in a demo: a simulated instance, and a bridge on a database that is thrown away.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use shared::config::{Layers, ProcessKind, Settings};
 use shared::job::JobState;
@@ -76,6 +78,11 @@ impl Stage {
             },
             logging,
         ))
+    }
+
+    /// What the parts get to end in good order: a job that runs when Ctrl-C comes may take as long as in any process.
+    pub(super) fn drain(&self) -> Duration {
+        self.parts.drain()
     }
 
     /// User names of fictional people who may ask for something.

@@ -28,6 +28,7 @@ impl Error {
                 "Check the column names of the query and the account's query and read access to them."
             }
             Self::Query(_) | Self::Config(_) => "Nothing was sent: correct the value.",
+            Self::Held(_) => "Nothing was sent: try again then.",
         }
     }
 }

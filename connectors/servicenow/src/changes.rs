@@ -29,9 +29,12 @@ pub struct ChangesRequest {
     pub display_value: DisplayValue,
     /// Rows per page. At most 200, with labels at most 50 (wire contract 2.4).
     pub limit: u32,
-    /// Zero, or [`PageVerdict::next_offset`] of the page before.
+    /// So many rows after the cursor are known to be hidden: zero, or [`PageVerdict::next_offset`] of the page before.
     pub offset: u64,
 }
+
+/// The most rows of one call: what an instance gives when it is not told how many (wire contract 2.5).
+const LARGEST: u64 = 10_000;
 
 impl ChangesRequest {
     /// Pages of 200 rows with stored values.
@@ -46,6 +49,16 @@ impl ChangesRequest {
         }
     }
 
+    /// The rows after the cursor that this page is about: how many are left out, and how many follow.
+    ///
+    /// Rows that are known to be hidden are asked for again rather than left out. One of them may change meanwhile and
+    /// move to the end; with an offset, a row that nobody has read would slip into its place. Hidden rows cost no bytes.
+    pub fn window(&self) -> (u64, u32) {
+        let reach = self.offset.saturating_add(u64::from(self.limit));
+        let size = reach.min(LARGEST.max(u64::from(self.limit)));
+        (reach - size, u32::try_from(size).unwrap_or(self.limit))
+    }
+
     fn list(&self) -> Result<ListRequest, Error> {
         let query = Query::changed_since(&self.filters, &self.cursor)?;
         let mut fields = self.fields.clone();
@@ -55,9 +68,8 @@ impl ChangesRequest {
                 fields.push(name.to_owned());
             }
         }
-        let mut list = ListRequest::new(query, fields)
-            .limit(self.limit)
-            .offset(self.offset);
+        let (skipped, size) = self.window();
+        let mut list = ListRequest::new(query, fields).limit(size).offset(skipped);
         list.read.display_value = self.display_value;
         Ok(list)
     }
@@ -69,12 +81,12 @@ pub struct PageVerdict {
     pub rows: Vec<Record>,
     /// The cursor after the last row; `None` when the page brought no row, so that the cursor stays.
     pub next: Option<Cursor>,
-    /// Where to go on with the SAME cursor when the page brought no row but `more` is true: all its rows are hidden
+    /// [`ChangesRequest::offset`] to go on with and the SAME cursor, when the page brought no row but `more` is true: all its rows are hidden
     /// by access rules. Zero otherwise.
     pub next_offset: u64,
     /// Whether there is anything left to read.
     pub more: bool,
-    /// Rows of this page that access rules hid, as far as the total tells.
+    /// Rows of this page that access rules hid, as far as the total tells, and that were not known to be hidden.
     pub hidden: u64,
 }
 
@@ -95,22 +107,26 @@ pub async fn read_page(
 
 /// Checks one page that was read for `request`.
 pub fn judge(request: &ChangesRequest, page: Page) -> Result<PageVerdict, UntrustworthyReason> {
-    let limit = u64::from(request.limit);
+    let (skipped, size) = request.window();
+    let size = u64::from(size);
     let count = page.rows.len() as u64;
-    if count > limit {
+    if count > size {
         return Err(UntrustworthyReason::TooManyRows);
     }
     let next = check_rows(request, &page.rows)?;
-    let left = page.total.map(|total| total.saturating_sub(request.offset));
+    let left = page.total.map(|total| total.saturating_sub(skipped));
     let more = match left {
-        Some(left) => left > limit,
+        Some(left) => left > size,
         // Without a total a short page says nothing, so that only an empty one ends the reading.
         None => count > 0,
     };
     let stays = next.is_none() && more;
     Ok(PageVerdict {
-        next_offset: if stays { request.offset + limit } else { 0 },
-        hidden: left.map_or(0, |left| left.min(limit).saturating_sub(count)),
+        next_offset: if stays { skipped + size } else { 0 },
+        hidden: left.map_or(0, |left| {
+            let known = request.offset - skipped;
+            left.min(size).saturating_sub(count + known)
+        }),
         rows: page.rows,
         next,
         more,

@@ -84,6 +84,13 @@ fn refusal(answer: &Answer) -> Error {
         None => answer.failure(&title(&answer.body), None),
     };
     let invalid = |kind, failure| Error::Invalid { kind, failure };
+    // Why a call was refused stands in the body: half of one says nothing, least of all that the configuration is broken.
+    if answer.is_cut && api_error.is_none() && matches!(answer.status(), 400 | 403 | 404) {
+        return Error::Garbage {
+            kind: GarbageKind::Cut,
+            failure,
+        };
+    }
     match answer.status() {
         401 => Error::Auth {
             kind: auth_kind(answer),

@@ -19,11 +19,13 @@ use crate::decode;
 use crate::error::Error;
 use crate::http::{Credential, Http};
 use crate::journals::Journals;
+use crate::log_ins::{LogInRecord, LogIns};
 use crate::meta::Reply;
 use crate::options::ClientOptions;
 use crate::probe::Probe;
 use crate::redact::Redactor;
 use crate::table::Table;
+use crate::throttle::{Ended, Outgoing, SharedThrottle, Throttle};
 use crate::token::TokenCache;
 use crate::token_endpoint::{CodeExchange, Tokens, request_tokens};
 use crate::users::Users;
@@ -35,6 +37,7 @@ use crate::users::Users;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    throttle: Option<SharedThrottle>,
 }
 
 struct Inner {
@@ -42,6 +45,7 @@ struct Inner {
     /// For kinds of credentials that do not change.
     credential: Option<Credential>,
     tokens: Option<TokenCache>,
+    log_ins: Arc<LogInRecord>,
     redactor: Redactor,
 }
 
@@ -52,13 +56,13 @@ impl Client {
         let http = Arc::new(Http::new(&options)?);
         let redactor = Redactor::new(options.auth.secrets());
         let credential = fixed_credential(&options.auth)?;
+        let log_ins = Arc::new(LogInRecord::new(options.now.clone()));
         let tokens = options.auth.uses_tokens().then(|| {
             TokenCache::new(
-                options.auth,
+                options,
                 http.clone(),
-                options.now,
                 redactor.clone(),
-                options.on_refresh_token,
+                Arc::clone(&log_ins),
             )
         });
         Ok(Self {
@@ -66,9 +70,20 @@ impl Client {
                 http,
                 credential,
                 tokens,
+                log_ins,
                 redactor,
             }),
+            throttle: None,
         })
+    }
+
+    /// The same client, whose requests ask `throttle` first.
+    #[must_use]
+    pub fn throttled(&self, throttle: Arc<dyn Throttle>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            throttle: Some(throttle),
+        }
     }
 
     /// The Table API of one table. The name is checked when a call is made.
@@ -101,6 +116,11 @@ impl Client {
         self.inner.http.base()
     }
 
+    /// What became of the log-ins. The count of refusals begins anew.
+    pub fn take_log_ins(&self) -> LogIns {
+        self.inner.log_ins.take()
+    }
+
     /// Exchanges an authorization code for tokens (wire contract 10.4). The credentials of this client are not used.
     pub async fn exchange_code(&self, exchange: &CodeExchange) -> Result<Tokens, Error> {
         let redactor = Redactor::new(exchange.secrets());
@@ -118,7 +138,16 @@ impl Client {
     /// Sends the call; the answer passed the success test as far as it can be judged without its body.
     pub(crate) async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let answer = match &self.inner.tokens {
-            None => self.send(call, self.inner.credential.as_ref()).await?,
+            None => {
+                let sending = self.send(call, self.inner.credential.as_ref());
+                let answer = self.admitted(call, sending).await?;
+                if answer.status() == 401 {
+                    self.inner.log_ins.refused();
+                } else {
+                    self.inner.log_ins.worked();
+                }
+                answer
+            }
             Some(tokens) => self.send_with_token(call, tokens).await?,
         };
         self.shown(classify::check(&answer))?;
@@ -138,19 +167,52 @@ impl Client {
     }
 
     async fn send_with_token(&self, call: &Call, tokens: &TokenCache) -> Result<Answer, Error> {
-        let token = tokens.token().await?;
-        let answer = self.send(call, Some(&token.credential)).await?;
+        let mut generation = 0;
+        // Boxed, because it is large and part of every future that makes a call.
+        let first = Box::pin(async {
+            let token = tokens.token().await?;
+            generation = token.generation;
+            self.send(call, Some(&token.credential)).await
+        });
+        let answer = self.admitted(call, first).await?;
         if answer.status() != 401 {
             return Ok(answer);
         }
-        match tokens.after_rejection(token.generation).await? {
-            Some(fresh) => self.send(call, Some(&fresh.credential)).await,
+        match Box::pin(tokens.after_rejection(generation)).await? {
+            Some(fresh) => {
+                let second = self.send(call, Some(&fresh.credential));
+                self.admitted(call, second).await
+            }
             None => Ok(answer),
         }
     }
 
+    /// Sends once the throttle lets it, and tells it what came of it.
+    async fn admitted(
+        &self,
+        call: &Call,
+        sending: impl Future<Output = Result<Answer, Error>>,
+    ) -> Result<Answer, Error> {
+        let Some(throttle) = &self.throttle else {
+            return sending.await;
+        };
+        let permit = throttle.admit(Outgoing::of(call)).await?;
+        let result = sending.await;
+        let judged = match &result {
+            Ok(answer) => classify::check(answer).err(),
+            Err(error) => Some(error.clone()),
+        };
+        match (&result, &judged) {
+            (Ok(answer), None) => permit.ended(Ended::Answered(&answer.meta)).await,
+            (_, Some(error)) => permit.ended(Ended::Failed(error)).await,
+            (Err(_), None) => {}
+        }
+        result
+    }
+
     async fn send(&self, call: &Call, credential: Option<&Credential>) -> Result<Answer, Error> {
-        self.shown(self.inner.http.send(call, credential).await)
+        // Boxed, because it is large and part of every future that makes a call.
+        self.shown(Box::pin(self.inner.http.send(call, credential)).await)
     }
 
     /// Cuts the secrets of this client out of an error.

@@ -10,6 +10,7 @@ use crate::kinds::{
 };
 use crate::query_error::QueryError;
 use crate::redact::Redactor;
+use crate::throttle::Held;
 
 /// Everything that can go wrong with a call, by class (wire contract 15.2).
 ///
@@ -67,6 +68,8 @@ pub enum Error {
     Query(QueryError),
     /// The client could not be built, or cannot build this request.
     Config(ConfigError),
+    /// The throttle of the client did not let it through: certainly not sent.
+    Held(Held),
 }
 
 impl Error {
@@ -85,6 +88,7 @@ impl Error {
             Self::Untrustworthy { .. } => "untrustworthy",
             Self::Query(_) => "query",
             Self::Config(_) => "config",
+            Self::Held(_) => "held",
         }
     }
 
@@ -101,7 +105,7 @@ impl Error {
             | Self::Garbage { failure, .. }
             | Self::Connect { failure, .. }
             | Self::Untrustworthy { failure, .. } => Some(failure),
-            Self::Query(_) | Self::Config(_) => None,
+            Self::Query(_) | Self::Config(_) | Self::Held(_) => None,
         }
     }
 
@@ -117,7 +121,7 @@ impl Error {
             | Self::Garbage { failure, .. }
             | Self::Connect { failure, .. }
             | Self::Untrustworthy { failure, .. } => Some(failure),
-            Self::Query(_) | Self::Config(_) => None,
+            Self::Query(_) | Self::Config(_) | Self::Held(_) => None,
         }
     }
 
@@ -194,6 +198,7 @@ impl std::fmt::Display for Error {
         match self {
             Self::Query(error) => return write!(formatter, "{error}"),
             Self::Config(error) => return write!(formatter, "{error}"),
+            Self::Held(held) => return write!(formatter, "{held}"),
             Self::Untrustworthy { reason, failure } => {
                 write!(formatter, "{}: {reason}.", failure.path)?;
             }
@@ -212,6 +217,7 @@ impl std::error::Error for Error {
         match self {
             Self::Query(error) => Some(error),
             Self::Config(error) => Some(error),
+            Self::Held(held) => Some(held),
             _ => self
                 .failure()?
                 .source
@@ -230,5 +236,11 @@ impl From<QueryError> for Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<Held> for Error {
+    fn from(held: Held) -> Self {
+        Self::Held(held)
     }
 }

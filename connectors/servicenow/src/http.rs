@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::error::Error;
 use crate::kinds::{GarbageKind, MaybeKind};
-use crate::meta::{CallMeta, RateInfo, http_date, text};
+use crate::meta::CallMeta;
 use crate::options::{ClientOptions, TraceContext};
 use crate::transport_error::transport_error;
 
@@ -139,15 +139,8 @@ impl Http {
         started: Instant,
     ) -> Result<Answer, Error> {
         let headers = response.headers().clone();
-        let meta = CallMeta {
-            method: call.method.to_string(),
-            path: call.path.clone(),
-            status: response.status().as_u16(),
-            transaction_id: text(&headers, "x-transaction-id"),
-            duration: started.elapsed(),
-            server_date: text(&headers, "date").and_then(|date| http_date(&date)),
-            rate: RateInfo::from_headers(&headers),
-        };
+        let status = response.status().as_u16();
+        let meta = CallMeta::of(call, status, &headers, started.elapsed());
         let mut answer = Answer::new(call, meta, headers, (self.now)());
         loop {
             match response.chunk().await {

@@ -91,35 +91,39 @@ impl Journals {
         }))
     }
 
-    /// Looks for a marker in one journal column (`comments` or `work_notes`), first among the entries, then in the
-    /// rendered text, because an empty list of entries proves nothing.
-    pub async fn find_marker(
+    /// Whether an entry of one journal column (`comments` or `work_notes`) holds a marker. A list without it proves nothing, for
+    /// accounts often see no entries: then [`marker_in_text`](Self::marker_in_text) tells.
+    pub async fn marker_in_entries(
         &self,
         table: &str,
         id: &str,
         element: &str,
         marker: &str,
-    ) -> Result<MarkerSearch, Error> {
+    ) -> Result<Reply<bool>, Error> {
         check_field(element)?;
         let query = of_record(table, id)?
             .eq("element", element)?
             .like("value", marker)?;
-        match self.entries(query).await {
-            Ok(reply) => {
-                let holds =
-                    |entry: &JournalEntry| entry.element == element && entry.value.contains(marker);
-                if reply.value.iter().any(holds) {
-                    return Ok(MarkerSearch::Found);
-                }
-            }
-            refused => refused_or_empty(refused)?,
-        }
-        let record = self.rendered(table, id).await?.value;
-        Ok(match text(&record, element) {
+        let holds = |entry: &JournalEntry| entry.element == element && entry.value.contains(marker);
+        let reply = self.entries(query).await?;
+        Ok(reply.map(|entries| entries.iter().any(holds)))
+    }
+
+    /// Looks for a marker in the rendered text of one journal column.
+    pub async fn marker_in_text(
+        &self,
+        table: &str,
+        id: &str,
+        element: &str,
+        marker: &str,
+    ) -> Result<Reply<MarkerSearch>, Error> {
+        check_field(element)?;
+        let record = self.rendered(table, id).await?;
+        Ok(record.map(|record| match text(&record, element) {
             Some(text) if text.contains(marker) => MarkerSearch::Found,
             Some(_) => MarkerSearch::Absent,
             None => MarkerSearch::Unreadable,
-        })
+        }))
     }
 
     async fn entries(&self, query: Query) -> Result<Reply<Vec<JournalEntry>>, Error> {

@@ -5,6 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeZone, Utc};
 use reqwest::header::HeaderMap;
 
+use crate::call::Call;
+
+/// Whoever asks for a longer wait is asked again after it: rate windows are an hour long (wire contract 1.3), and no
+/// broken header may silence a connection for years, or overflow a date.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// A value and what is known of the call that brought it.
 #[derive(Debug, Clone)]
 pub struct Reply<T> {
@@ -36,11 +42,27 @@ pub struct CallMeta {
     pub rate: RateInfo,
 }
 
+impl CallMeta {
+    pub(crate) fn of(call: &Call, status: u16, headers: &HeaderMap, duration: Duration) -> Self {
+        Self {
+            method: call.method.to_string(),
+            path: call.path.clone(),
+            status,
+            transaction_id: text(headers, "x-transaction-id"),
+            duration,
+            server_date: text(headers, "date").and_then(|date| http_date(&date)),
+            rate: RateInfo::from_headers(headers),
+        }
+    }
+}
+
 /// `X-RateLimit-*`: present on every answer that matches a rate-limit rule (wire contract 1.3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RateInfo {
     /// Requests per hour.
     pub limit: Option<u64>,
+    /// Requests left in this window. ServiceNow does not send it; gateways in front of it do.
+    pub remaining: Option<u64>,
     /// When the window starts anew.
     pub reset: Option<DateTime<Utc>>,
     /// The sys_id of the rule.
@@ -51,6 +73,7 @@ impl RateInfo {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         Self {
             limit: number(headers, "x-ratelimit-limit"),
+            remaining: number(headers, "x-ratelimit-remaining"),
             reset: number::<i64>(headers, "x-ratelimit-reset")
                 .and_then(|seconds| Utc.timestamp_opt(seconds, 0).single()),
             rule: text(headers, "x-ratelimit-rule"),
@@ -83,14 +106,14 @@ pub(crate) fn http_date(text: &str) -> Option<DateTime<Utc>> {
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = text(headers, "retry-after")?;
     if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     Some(until(http_date(&value)?, now))
 }
 
 /// The time from `now` to `then`, zero when it has passed.
 pub(crate) fn until(then: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
-    (then - now).to_std().unwrap_or_default()
+    (then - now).to_std().unwrap_or_default().min(LONGEST_WAIT)
 }
 
 #[cfg(test)]
@@ -122,6 +145,20 @@ mod tests {
         assert_eq!(retry_after(&past, now), Some(Duration::ZERO));
         let nonsense = headers(&[("retry-after", "soon")]);
         assert_eq!(retry_after(&nonsense, now), None);
+    }
+
+    #[test]
+    fn waits_beyond_reason_are_cut() {
+        let now = http_date("Sun, 22 Nov 2026 10:00:00 GMT").unwrap();
+        for value in [
+            "18446744073709551615",
+            "9000000000000",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            let wait = retry_after(&headers(&[("retry-after", value)]), now);
+            assert_eq!(wait, Some(LONGEST_WAIT), "{value}");
+        }
+        assert_eq!(until(DateTime::<Utc>::MAX_UTC, now), LONGEST_WAIT);
     }
 
     #[test]

@@ -12,8 +12,12 @@ use crate::clock::{Clock, system_clock};
 use crate::config_error::ConfigError;
 
 /// Told of each new refresh token, so that the caller can store it: tokens may rotate (wire contract 10.3).
-/// It is called on the task that renewed the token and must not block.
+/// It is called on the task that renewed the token, before the token is used, and must be short.
 pub type RefreshTokenHook = Arc<dyn Fn(&SecretString) + Send + Sync>;
+
+/// Gives the refresh token as it is stored now, which another process with the same one may have replaced; `None` when it cannot
+/// be read. Asked before each refresh, and once more when the token is refused.
+pub type RefreshTokenSource = Arc<dyn Fn() -> Option<SecretString> + Send + Sync>;
 
 /// Gives the W3C trace context of the calling task, if there is one.
 pub type TraceContext = Arc<dyn Fn() -> Option<String> + Send + Sync>;
@@ -39,6 +43,8 @@ pub struct ClientOptions {
     pub extra_root_certificates: Vec<Vec<u8>>,
     /// Told of each new refresh token.
     pub on_refresh_token: Option<RefreshTokenHook>,
+    /// Where refresh tokens are stored, for [`Auth::RefreshToken`].
+    pub refresh_token_source: Option<RefreshTokenSource>,
     /// Asked at each call; what it gives is sent as `traceparent`, which gateways and proxies on the way can log.
     pub trace_context: Option<TraceContext>,
 }
@@ -57,6 +63,7 @@ impl ClientOptions {
             now: system_clock(),
             extra_root_certificates: Vec::new(),
             on_refresh_token: None,
+            refresh_token_source: None,
             trace_context: None,
         }
     }

@@ -356,5 +356,11 @@ mod tests {
         );
         assert!(Query::new().gt("number", "=5").is_err());
         assert!(Query::new().in_list("state", &["1,2"]).is_err());
+        assert_eq!(
+            Query::new().not_in("state", &["1", " 2"]),
+            Err(QueryError::BlankInList {
+                field: "state".to_owned()
+            })
+        );
     }
 }

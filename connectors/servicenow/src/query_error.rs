@@ -25,6 +25,10 @@ pub enum QueryError {
         "an item of the list for `{field}` holds a comma, which would split it: ask for it with eq"
     )]
     CommaInList { field: String },
+    #[error(
+        "an item of the list for `{field}` begins or ends with a blank, which the instance may cut off: ask for it with eq"
+    )]
+    BlankInList { field: String },
     #[error("the value for `{field}` begins with `=`, which would change the operator")]
     OperatorInValue { field: String },
     #[error("the cursor's time stamp is not of the form YYYY-MM-DD HH:MM:SS")]

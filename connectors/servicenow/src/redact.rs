@@ -31,6 +31,14 @@ impl Redactor {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = secrets;
     }
 
+    /// Adds one until the next [`set_current`](Self::set_current).
+    pub(crate) fn also(&self, secret: SecretString) {
+        self.current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(secret);
+    }
+
     pub(crate) fn apply(&self, text: &str) -> String {
         let current = self
             .current

@@ -138,6 +138,11 @@ impl Term {
                     field: field.to_owned(),
                 });
             }
+            if value.as_ref().trim() != value.as_ref() {
+                return Err(QueryError::BlankInList {
+                    field: field.to_owned(),
+                });
+            }
         }
         Ok(Self {
             field: field.to_owned(),

@@ -11,7 +11,8 @@ use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::http::{Credential, Http};
-use crate::options::RefreshTokenHook;
+use crate::log_ins::LogInRecord;
+use crate::options::{ClientOptions, RefreshTokenHook, RefreshTokenSource};
 use crate::redact::Redactor;
 use crate::token_endpoint::{Tokens, request_tokens};
 
@@ -37,6 +38,8 @@ pub(crate) struct TokenCache {
     now: Clock,
     redactor: Redactor,
     hook: Option<RefreshTokenHook>,
+    source: Option<RefreshTokenSource>,
+    log_ins: Arc<LogInRecord>,
     current: RwLock<Option<Arc<Token>>>,
     /// Held while a token is being fetched: the others wait for its result.
     renewal: Mutex<Renewal>,
@@ -45,6 +48,8 @@ pub(crate) struct TokenCache {
 #[derive(Default)]
 struct Renewal {
     refresh_token: Option<SecretString>,
+    /// What its source gave last.
+    stored: Option<SecretString>,
     failure: Option<Remembered>,
     rejected_until: Option<DateTime<Utc>>,
 }
@@ -58,22 +63,23 @@ struct Remembered {
 
 impl TokenCache {
     pub(crate) fn new(
-        auth: Auth,
+        options: ClientOptions,
         http: Arc<Http>,
-        now: Clock,
         redactor: Redactor,
-        hook: Option<RefreshTokenHook>,
+        log_ins: Arc<LogInRecord>,
     ) -> Self {
-        let refresh_token = match &auth {
+        let refresh_token = match &options.auth {
             Auth::RefreshToken { refresh_token, .. } => Some(refresh_token.clone()),
             _ => None,
         };
         Self {
-            auth,
+            auth: options.auth,
             http,
-            now,
+            now: options.now,
             redactor,
-            hook,
+            hook: options.on_refresh_token,
+            source: options.refresh_token_source,
+            log_ins,
             current: RwLock::default(),
             renewal: Mutex::new(Renewal {
                 refresh_token,
@@ -148,10 +154,14 @@ impl TokenCache {
         match self.fetch(renewal).await {
             Ok(tokens) => {
                 renewal.failure = None;
+                self.log_ins.worked();
                 let generation = seen.map_or(0, |seen| seen + 1);
                 self.store(renewal, tokens, now, generation)
             }
             Err(error) => {
+                if matches!(error, Error::Auth { .. }) {
+                    self.log_ins.refused();
+                }
                 let error = error.redacted(&self.redactor);
                 let in_a_row = renewal.failure.as_ref().map_or(0, |last| last.in_a_row) + 1;
                 renewal.failure = Some(Remembered {
@@ -166,9 +176,16 @@ impl TokenCache {
 
     /// The refresh grant where there is a refresh token, else, or when that is refused, the primary grant once.
     async fn fetch(&self, renewal: &mut Renewal) -> Result<Tokens, Error> {
+        self.take_stored(renewal);
         if let Some(refresh_token) = renewal.refresh_token.clone() {
-            let form = refresh_form(&self.auth, refresh_token.expose_secret());
-            let result = request_tokens(&self.http, &form).await;
+            let mut result = self.refresh(&refresh_token).await;
+            // Another process with the same token may have been faster: then its successor is stored by now.
+            if matches!(result, Err(Error::Auth { .. }))
+                && self.take_stored(renewal)
+                && let Some(successor) = renewal.refresh_token.clone()
+            {
+                result = self.refresh(&successor).await;
+            }
             let may_fall_back = matches!(self.auth, Auth::Password { .. });
             match result {
                 Err(Error::Auth { .. }) if may_fall_back => renewal.refresh_token = None,
@@ -176,6 +193,27 @@ impl TokenCache {
             }
         }
         request_tokens(&self.http, &primary_form(&self.auth)).await
+    }
+
+    async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens, Error> {
+        let form = refresh_form(&self.auth, refresh_token.expose_secret());
+        request_tokens(&self.http, &form).await
+    }
+
+    /// Takes over the stored refresh token when it is not what was stored at the last look: one that could not be stored is not
+    /// given up for its predecessor. True when another token is in use now.
+    fn take_stored(&self, renewal: &mut Renewal) -> bool {
+        let Some(stored) = self.source.as_ref().and_then(|source| source()) else {
+            return false;
+        };
+        if is(renewal.stored.as_ref(), &stored) {
+            return false;
+        }
+        let is_another = !is(renewal.refresh_token.as_ref(), &stored);
+        self.redactor.also(stored.clone());
+        renewal.stored = Some(stored.clone());
+        renewal.refresh_token = Some(stored);
+        is_another
     }
 
     fn store(
@@ -220,13 +258,16 @@ impl TokenCache {
         if matches!(self.auth, Auth::ClientCredentials { .. }) {
             return;
         }
-        let known = renewal.refresh_token.as_ref();
-        let is_new = known.is_none_or(|known| known.expose_secret() != fresh.expose_secret());
+        let is_new = !is(renewal.refresh_token.as_ref(), &fresh);
         if is_new && let Some(hook) = &self.hook {
             hook(&fresh);
         }
         renewal.refresh_token = Some(fresh);
     }
+}
+
+fn is(known: Option<&SecretString>, other: &SecretString) -> bool {
+    known.is_some_and(|known| known.expose_secret() == other.expose_secret())
 }
 
 /// Each refused password counts as a failed log-in, so that refusals wait longer than outages.

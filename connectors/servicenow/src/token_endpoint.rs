@@ -74,14 +74,19 @@ pub(crate) async fn request_tokens(http: &Http, form: &[(&str, &str)]) -> Result
         .extend_pairs(form.iter().filter(|(_, value)| !value.is_empty()))
         .finish();
     let answer = http.send(&Call::form(PATH, form), None).await?;
+    read(&answer)
+}
+
+/// The tokens of an answer, or why there are none.
+pub(crate) fn read(answer: &Answer) -> Result<Tokens, Error> {
     if matches!(answer.status(), 400..=403) {
-        return Err(refused(&answer));
+        return Err(refused(answer));
     }
-    classify::check(&answer)?;
+    classify::check(answer)?;
     let body: Value = serde_json::from_slice(&answer.body).map_err(|_invalid| {
-        classify::garbage(&answer, GarbageKind::Cut, "the token answer is not JSON")
+        classify::garbage(answer, GarbageKind::Cut, "the token answer is not JSON")
     })?;
-    tokens(&answer, &body)
+    tokens(answer, &body)
 }
 
 fn refused(answer: &Answer) -> Error {

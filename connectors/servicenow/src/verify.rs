@@ -62,7 +62,7 @@ fn judged(term: &Term, row: &Record) -> Verdict {
     let any = |test: fn(&str, &str) -> bool| term.values.iter().any(|value| test(got, value));
     let holds = match term.operator {
         Operator::Eq | Operator::In => any(same),
-        Operator::Ne | Operator::NotIn => !any(same),
+        Operator::Ne | Operator::NotIn => !any(identical),
         Operator::IsEmpty => got.is_empty(),
         Operator::IsNotEmpty => !got.is_empty(),
         Operator::Like => is_reference || any(contains),
@@ -94,6 +94,11 @@ fn looks_like_an_id(got: &str) -> bool {
 
 fn same(got: &str, value: &str) -> bool {
     got.trim_end().to_lowercase() == value.trim_end().to_lowercase()
+}
+
+/// Whether blanks at the end count is the database's own; a row that differs in them may have been found by "is not".
+fn identical(got: &str, value: &str) -> bool {
+    got.to_lowercase() == value.to_lowercase()
 }
 
 fn contains(got: &str, value: &str) -> bool {

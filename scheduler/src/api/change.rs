@@ -58,8 +58,10 @@ impl Deed for Wanted<'_> {
     type Done = Request;
 
     async fn run(&self, scheduler: &Scheduler, work: &mut Work) -> Result<Request, Unfinished> {
-        let found = requests::find_of_source(&work.tx, self.source, self.id).await?;
-        let request = found.ok_or_else(|| unknown_request(&self.id.to_string()))?;
+        let found = requests::hold(&work.tx, self.id).await?;
+        let request = found
+            .filter(|request| request.source == self.source)
+            .ok_or_else(|| unknown_request(&self.id.to_string()))?;
         if self.seen_before(scheduler, work).await? {
             return Ok(request);
         }

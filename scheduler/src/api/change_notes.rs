@@ -41,6 +41,7 @@ pub(crate) async fn insert_notes(
             visible,
             marker: format!("[{} {}]", scheduler.settings.bridge_name, id.simple()),
             first_sent_at: None,
+            last_sent_at: None,
             sent_at: None,
             created_at,
         };

@@ -6,12 +6,16 @@ use axum::extract::{Path, State};
 use axum::http::Request;
 use axum::http::header::ETAG;
 use axum::response::IntoResponse;
-use shared::store::tickets;
+use serde::Serialize;
+use shared::job::JobKind;
+use shared::store::{jobs, tickets};
+use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::change::Wanted;
 use super::documented_problems::OfChanging;
 use super::etag::etag;
+use super::job_view::JobView;
 use super::json::read_json;
 use super::problem::Problem;
 use super::query::Params;
@@ -19,6 +23,18 @@ use super::request_view::RequestView;
 use super::show_request::request_id;
 use super::status_change::StatusChange;
 use crate::Scheduler;
+
+/// A request after a change, and who carries the change to its ticket.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangedRequest)]
+pub(crate) struct ChangedRequest {
+    /// The request.
+    #[serde(flatten)]
+    request: RequestView,
+    /// The job that writes the newest state and notes to the ticket; null when there was never one. One that waits or runs
+    /// already serves this change too: then it names who runs it since when.
+    job: Option<JobView>,
+}
 
 /// Say what happened on the identity side
 ///
@@ -37,7 +53,7 @@ use crate::Scheduler;
     ),
     request_body = StatusChange,
     responses(
-        (status = 200, description = "The request afterwards", body = RequestView, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, description = "The request afterwards", body = ChangedRequest, headers(("ETag" = String, description = "Its version"))),
         OfChanging,
     ),
     security(("token" = [])),
@@ -55,9 +71,15 @@ pub(crate) async fn change_status(
     let change = StatusChange::read(&body).map_err(Problem::of_fields)?;
     let wanted = Wanted::read(&caller, id, &change, &headers, ("status", &body))?;
     let changed = scheduler.carry_out(&wanted).await?;
-    let ticket = tickets::of_request(scheduler.store.conn(), id).await?;
+    let conn = scheduler.store.conn();
+    let ticket = tickets::of_request(conn, id).await?;
+    let mut jobs = jobs::of_request(conn, id).await?.into_iter();
+    let job = jobs.rfind(|job| job.kind == JobKind::UpdateServicenowStatus.as_str());
     Ok((
         [(ETAG, etag(changed.version))],
-        Json(RequestView::of(changed, ticket)),
+        Json(ChangedRequest {
+            request: RequestView::of(changed, ticket),
+            job: job.map(JobView::from),
+        }),
     ))
 }

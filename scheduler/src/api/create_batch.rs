@@ -105,7 +105,7 @@ pub(crate) async fn create_batch(
     }))
 }
 
-fn items(body: &Value, most: usize) -> Result<&Vec<Value>, FieldError> {
+pub(super) fn items(body: &Value, most: usize) -> Result<&Vec<Value>, FieldError> {
     let mut fields = Fields::of(body, "")?;
     let found = fields.value("items");
     if let Some(error) = fields.finish().into_iter().next() {

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::problem::{Difference, FieldError, Problem};
 use super::{
     cancel_request, change_status, create_batch, create_request, health, list_requests, metrics,
-    read_events, show_request, stream_events,
+    read_events, show_job, show_request, stream_events, wait_job, wait_request,
 };
 use crate::Scheduler;
 
@@ -28,6 +28,7 @@ use crate::Scheduler;
     ),
     tags(
         (name = "requests", description = "Access requests of one source"),
+        (name = "jobs", description = "Units of work for requests of one source"),
         (name = "events", description = "What happened, for systems that cannot take callbacks"),
         (name = "operation", description = "Health and figures of the process"),
     ),
@@ -61,8 +62,11 @@ fn operations() -> OpenApiRouter<Arc<Scheduler>> {
         ))
         .routes(routes!(create_batch::create_batch))
         .routes(routes!(show_request::show_request))
+        .routes(routes!(wait_request::wait_request))
         .routes(routes!(change_status::change_status))
         .routes(routes!(cancel_request::cancel_request))
+        .routes(routes!(show_job::show_job))
+        .routes(routes!(wait_job::wait_job))
         .routes(routes!(read_events::read_events))
         .routes(routes!(stream_events::stream_events))
         .routes(routes!(health::healthz))

@@ -26,17 +26,20 @@ macro_rules! problems {
 problems! {
     /// Of operations that read several things.
     OfReading: BadQuery TokenMissing TokenRefused Internal DatabaseUnavailable Timeout;
+    /// Of following the feed.
+    OfStreaming: BadHeader BadQuery TokenMissing TokenRefused Internal DatabaseUnavailable Timeout TooManyStreams;
     /// Of operations that read one request.
     OfReadingOne: BadQuery TokenMissing TokenRefused NotFound Internal DatabaseUnavailable Timeout;
     /// Of taking a request in.
     OfCreating: MalformedBody BadHeader BadQuery TokenMissing TokenRefused ForeignSource Conflict RouteDisabled
-        BodyTooLarge UnsupportedMediaType Validation UnknownCategory Unrenderable Internal DatabaseUnavailable Timeout;
+        BodyTooLarge BodyTooSlow UnsupportedMediaType Validation UnknownCategory Unrenderable Internal DatabaseUnavailable Timeout;
     /// Of taking several requests in.
-    OfBatch: MalformedBody BadQuery TokenMissing TokenRefused BodyTooLarge UnsupportedMediaType Validation Internal
-        DatabaseUnavailable Timeout;
+    OfBatch: MalformedBody BadQuery TokenMissing TokenRefused BodyTooLarge BodyTooSlow UnsupportedMediaType Validation
+        Internal DatabaseUnavailable Timeout;
     /// Of changing a request.
     OfChanging: MalformedBody BadHeader BadQuery TokenMissing TokenRefused NotFound Conflict OwnedByServicenow
-        RequestEnded VersionMismatch BodyTooLarge UnsupportedMediaType Validation Internal DatabaseUnavailable Timeout;
+        RequestEnded VersionMismatch BodyTooLarge BodyTooSlow UnsupportedMediaType Validation Internal DatabaseUnavailable
+        Timeout;
 }
 
 fn responses(kinds: &[Kind]) -> BTreeMap<String, RefOr<Response>> {

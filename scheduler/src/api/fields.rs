@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
@@ -131,7 +131,18 @@ impl<'a> Fields<'a> {
             );
         };
         match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Some(time.to_utc().trunc_subsecs(6)),
+            // An offset can carry a time out of the four digits that RFC 3339 has for a year; nobody could read it back.
+            Ok(time) if (0..=9999).contains(&time.to_utc().year()) => {
+                Some(time.to_utc().trunc_subsecs(6))
+            }
+            Ok(_) => self.wrong(
+                name,
+                format!(
+                    "`{}` lies outside of the years 0 to 9999 in UTC",
+                    shown(text)
+                ),
+                fix,
+            ),
             Err(_) => self.wrong(name, format!("`{}` is no RFC 3339 time", shown(text)), fix),
         }
     }
@@ -273,6 +284,15 @@ mod tests {
     fn only_objects_have_fields() {
         assert!(Fields::of(&json!([1]), "").is_err());
         assert!(Fields::of(&json!({}), "").unwrap().finish().is_empty());
+    }
+
+    #[test]
+    fn times_that_nobody_could_read_back_are_refused() {
+        let body =
+            json!({"late": "9999-12-31T23:59:59-01:00", "early": "0000-01-01T00:00:00+01:00"});
+        let mut fields = Fields::of(&body, "").unwrap();
+        assert_eq!((fields.time("late"), fields.time("early")), (None, None));
+        assert_eq!(fields.finish().len(), 2);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! From the bytes of a body to JSON: its type, its size and its form are checked here, its fields elsewhere.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -18,6 +20,7 @@ pub(crate) async fn read_json(request: Request<Body>, limit: usize) -> Result<Va
     if announced_length(request.headers()).is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
+    let arriving = request.extensions().get::<Arrival>().map(Arrival::begin);
     let mut bytes = Vec::new();
     let mut chunks = request.into_body().into_data_stream();
     while let Some(chunk) = chunks.next().await {
@@ -26,7 +29,32 @@ pub(crate) async fn read_json(request: Request<Body>, limit: usize) -> Result<Va
             return Err(too_large(limit));
         }
     }
+    drop(arriving);
     parse(&bytes)
+}
+
+/// Whether the body of a call is being waited for, for whoever limits the time of the call. Clones are about the same call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Arrival(Arc<AtomicBool>);
+
+/// As long as this lives the body is being waited for.
+struct Arriving(Arrival);
+
+impl Arrival {
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self) -> Arriving {
+        self.0.store(true, Ordering::Relaxed);
+        Arriving(self.clone())
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Relaxed);
+    }
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -75,7 +103,7 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(Kind::BodyTooLarge, detail)
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::new(
             Kind::MalformedBody,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,8 @@ use shared::telemetry::continue_trace;
 use tokio::time::Instant;
 use tracing::{Instrument as _, field};
 
+use super::json::Arrival;
+use super::patience::LONGEST;
 use super::problem::Problem;
 use super::problem_kind::Kind;
 use crate::Scheduler;
@@ -67,14 +69,28 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// Answers 503 when an operation takes too long. Streams are answered at once, and then may last.
+/// Answers 503 when an operation takes too long, and 408 when it is the client that takes too long to send the body. Streams are answered at
+/// once, and then may last; what waits on purpose gets its time on top.
 pub(crate) async fn time_limit(
     State(limit): State<Duration>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+    let limit = if request.uri().path().ends_with("/wait") {
+        limit + LONGEST
+    } else {
+        limit
+    };
+    let arrival = Arrival::default();
+    request.extensions_mut().insert(arrival.clone());
+    let answer = next.run(request);
+    let mut answer = std::pin::pin!(answer);
+    // The answer is dropped after the look at what it was waiting for.
+    if let Ok(response) = tokio::time::timeout(limit, answer.as_mut()).await {
         return response;
+    }
+    if arrival.is_under_way() {
+        return too_slow(limit).into_response();
     }
     let detail = format!(
         "The call took more than {} s and was given up. Send it again: what was stored after all is not stored twice.",
@@ -83,6 +99,16 @@ pub(crate) async fn time_limit(
     Problem::new(Kind::Timeout, detail)
         .with_header(RETRY_AFTER, "5")
         .into_response()
+}
+
+/// Nothing of the call was looked at, and what still comes of its body is not read.
+fn too_slow(limit: Duration) -> Problem {
+    let detail = format!(
+        "The body had not arrived after {} s, so nothing was stored. Send it again over a better line or in smaller batches, or \
+         raise server.request_timeout_seconds in the bridge's configuration.",
+        limit.as_secs()
+    );
+    Problem::new(Kind::BodyTooSlow, detail).with_header(CONNECTION, "close")
 }
 
 /// Answers a panic of an operation without internals; they go to the log.
@@ -117,6 +143,8 @@ pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use axum::body::Body;
     use axum::routing::get;
     use axum::{Router, middleware};
@@ -174,5 +202,38 @@ mod tests {
         let (status, body) = call(router).await;
         assert_eq!(status, 503);
         insta::assert_json_snapshot!(body);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_too_long_to_send_a_body_is_told_so() {
+        async fn reads_and_works(request: Request) -> Response {
+            let read = super::super::json::read_json(request, 1000).await;
+            tokio::time::sleep(Duration::from_secs(21)).await;
+            read.unwrap_err().into_response()
+        }
+        let limited = || middleware::from_fn_with_state(Duration::from_secs(20), time_limit);
+        let router = || {
+            Router::new()
+                .route("/", get(reads_and_works))
+                .layer(limited())
+        };
+        let with = |body: Body| {
+            let json = ("content-type", "application/json");
+            Request::builder()
+                .header(json.0, json.1)
+                .body(body)
+                .unwrap()
+        };
+        let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>());
+        let response = router().oneshot(with(never)).await.unwrap();
+        assert_eq!(response.status(), 408);
+        assert_eq!(response.headers()["connection"], "close");
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        insta::assert_json_snapshot!(body);
+        let whole = router().oneshot(with(Body::from("{"))).await.unwrap();
+        assert_eq!(whole.status(), 503, "it is the bridge that is slow");
     }
 }

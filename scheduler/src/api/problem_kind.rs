@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     BadHeader,
     BadQuery,
     BodyTooLarge,
+    BodyTooSlow,
     Conflict,
     DatabaseUnavailable,
     ForeignSource,
@@ -23,6 +24,7 @@ pub(crate) enum Kind {
     Timeout,
     TokenMissing,
     TokenRefused,
+    TooManyStreams,
     Unrenderable,
     UnknownCategory,
     UnsupportedMediaType,
@@ -32,10 +34,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, for the OpenAPI document.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BadHeader,
         Self::BadQuery,
         Self::BodyTooLarge,
+        Self::BodyTooSlow,
         Self::Conflict,
         Self::DatabaseUnavailable,
         Self::ForeignSource,
@@ -49,6 +52,7 @@ impl Kind {
         Self::Timeout,
         Self::TokenMissing,
         Self::TokenRefused,
+        Self::TooManyStreams,
         Self::Unrenderable,
         Self::UnknownCategory,
         Self::UnsupportedMediaType,
@@ -79,6 +83,11 @@ impl Kind {
                 S::PAYLOAD_TOO_LARGE,
                 "The body is too large",
             ),
+            Self::BodyTooSlow => (
+                "body-too-slow",
+                S::REQUEST_TIMEOUT,
+                "The body came too slowly",
+            ),
             Self::Conflict => ("conflict", S::CONFLICT, "Sent before with another body"),
             Self::DatabaseUnavailable => (
                 "database-unavailable",
@@ -108,6 +117,11 @@ impl Kind {
             Self::Timeout => ("timeout", S::SERVICE_UNAVAILABLE, "The call took too long"),
             Self::TokenMissing => ("token-missing", S::UNAUTHORIZED, "A token is needed"),
             Self::TokenRefused => ("token-refused", S::UNAUTHORIZED, "The token is not valid"),
+            Self::TooManyStreams => (
+                "too-many-streams",
+                S::SERVICE_UNAVAILABLE,
+                "All event streams are taken",
+            ),
             Self::Unrenderable => (
                 "unrenderable",
                 S::UNPROCESSABLE_ENTITY,

@@ -89,15 +89,24 @@ impl Params {
     }
 
     pub(crate) fn limit(&mut self, range: RangeInclusive<u64>, usual: u64) -> u64 {
+        self.number("limit", range, usual)
+    }
+
+    pub(crate) fn number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        usual: u64,
+    ) -> u64 {
         let fix = format!(
             "send a whole number from {} to {}",
             range.start(),
             range.end()
         );
-        match self.parsed("limit", &fix) {
-            Some(limit) if range.contains(&limit) => limit,
-            Some(limit) => self
-                .wrong("limit", format!("is {limit}"), fix)
+        match self.parsed(name, &fix) {
+            Some(number) if range.contains(&number) => number,
+            Some(number) => self
+                .wrong(name, format!("is {number}"), fix)
                 .unwrap_or(usual),
             None => usual,
         }

@@ -5,22 +5,25 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt as _, stream};
 use shared::store::events::{self, FeedCursor};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::auth::Caller;
-use super::documented_problems::OfReading;
+use super::documented_problems::OfStreaming;
 use super::feed_event::FeedEvent;
 use super::problem::Problem;
 use super::problem_kind::Kind;
 use super::query::Params;
 use super::read_events::CURSOR_FIX;
 use crate::Scheduler;
+use crate::tail::End;
 
-/// How often the store is asked when nothing in this process says that there is news; another process may have some.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Rest of a stream that could not read its news.
+const REST: Duration = Duration::from_secs(1);
 /// How often a silent stream says that it lives, so that proxies keep it open.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// A stream ends after this time and the client comes back with its cursor: a revoked token is then noticed.
@@ -40,7 +43,7 @@ const PAGE: u64 = 100;
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was received; goes before `after`"),
         ("after" = Option<String>, Query, description = "A cursor of the feed to begin behind"),
     ),
-    responses((status = 200, description = "The stream", body = FeedEvent, content_type = "text/event-stream"), OfReading),
+    responses((status = 200, description = "The stream", body = FeedEvent, content_type = "text/event-stream"), OfStreaming),
     security(("token" = [])),
 )]
 pub(crate) async fn stream_events(
@@ -52,16 +55,25 @@ pub(crate) async fn stream_events(
     let mut params = Params::of(query.as_deref());
     let after = params.parsed::<FeedCursor>("after", CURSOR_FIX);
     params.finish()?;
+    let Ok(permit) = Arc::clone(&scheduler.streams).try_acquire_owned() else {
+        return Err(too_many(scheduler.settings.server.max_streams));
+    };
     let cursor = match last_event_id(&headers)?.or(after) {
         Some(cursor) => Some(cursor),
         None => events::latest(scheduler.store.conn(), &caller.source).await?,
     };
-    let stop = scheduler.stop.clone();
+    let (stop, end) = (
+        scheduler.stop.clone(),
+        scheduler.tail.follow(&caller.source),
+    );
+    scheduler.feed_nudge.notify_one();
     let feed = Feed {
         scheduler,
         source: caller.source,
         cursor,
+        end,
         read: VecDeque::new(),
+        _permit: permit,
     };
     let stream = feed
         .into_stream()
@@ -90,12 +102,22 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<FeedCursor>, Problem> {
     })
 }
 
+fn too_many(streams: usize) -> Problem {
+    let detail = format!(
+        "{streams} event streams are open already. Read GET /v1/events instead, or raise server.max_streams in the \
+         bridge's configuration."
+    );
+    Problem::new(Kind::TooManyStreams, detail).with_header(RETRY_AFTER, "60")
+}
+
 /// A reader of the feed that waits at its end.
 struct Feed {
     scheduler: Arc<Scheduler>,
     source: String,
     cursor: Option<FeedCursor>,
+    end: watch::Receiver<End>,
     read: VecDeque<(FeedCursor, Event)>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Feed {
@@ -112,16 +134,16 @@ impl Feed {
                 self.cursor = Some(cursor);
                 return event;
             }
-            let scheduler = Arc::clone(&self.scheduler);
-            // Registered before looking, so that news which come between the look and the wait are not missed.
-            let mut news = std::pin::pin!(scheduler.feed_nudge.notified());
-            news.as_mut().enable();
-            self.look().await;
-            if self.read.is_empty() {
-                tokio::select! {
-                    () = news => {}
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+            if *self.end.borrow_and_update() > self.cursor {
+                self.look().await;
+                if !self.read.is_empty() {
+                    continue;
                 }
+                // The database is gone for a while.
+                tokio::time::sleep(REST).await;
+            } else if self.end.changed().await.is_err() {
+                // The tail is dropped with the scheduler, which this reader holds.
+                unreachable!("the tail lasts as long as its followers");
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use shared::crash::{Point, reach};
 use shared::job::NewJob;
 use shared::queue::ring;
 use shared::store::jobs::{self, QueuedJob};
@@ -138,7 +139,9 @@ impl Scheduler {
             left_due: false,
         };
         let done = deed.run(self, &mut work).await?;
+        reach(Point::IntakeWritten).await;
         work.tx.commit().await.map_err(StoreError::from)?;
+        reach(Point::IntakeCommitted).await;
         // What is stored is safe: a caller does not wait for a broker that hangs, and the relay rings again.
         if timeout(RINGING, ring(&*self.broker, &work.rung))
             .await
@@ -152,7 +155,8 @@ impl Scheduler {
         if work.left_due {
             self.relay_nudge.notify_one();
         }
-        self.feed_nudge.notify_waiters();
+        self.feed_nudge.notify_one();
+        reach(Point::IntakeRung).await;
         Ok(done)
     }
 }

@@ -1,5 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
+use chrono::{NaiveDate, TimeDelta};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -43,6 +44,9 @@ pub struct ConnectionSettings {
     pub refresh_token: Option<SecretString>,
     /// A file that holds it and nothing else.
     pub refresh_token_file: Option<PathBuf>,
+    /// How long a refresh token lives, in days, as the registry entry of the instance says.
+    #[schemars(range(min = 1, max = 3650))]
+    pub refresh_token_days: u32,
     /// The API key.
     #[schemars(with = "Option<String>", extend("writeOnly" = true))]
     pub api_key: Option<SecretString>,
@@ -50,15 +54,20 @@ pub struct ConnectionSettings {
     pub api_key_file: Option<PathBuf>,
     /// The header that carries the API key.
     pub api_key_header: String,
+    /// The day when the credential dies, where somebody knows it: `2027-03-31`.
+    pub credential_expires_on: Option<NaiveDate>,
     /// How long an answer may take, in seconds; above the instance's 60 s transaction quota.
     #[schemars(range(min = 1, max = 600))]
     pub request_timeout_seconds: u64,
     /// How long connecting may take, in seconds.
     #[schemars(range(min = 1, max = 120))]
     pub connect_timeout_seconds: u64,
-    /// Calls at a time, per worker process.
-    #[schemars(range(min = 1, max = 64))]
+    /// Calls at a time, over all workers; halved while the instance is full.
+    #[schemars(range(min = 1, max = 256))]
     pub max_in_flight: usize,
+    /// Percent of an hourly limit kept for open tickets: creates and reconciliation stop there.
+    #[schemars(range(min = 0, max = 90))]
+    pub reserve_percent: u32,
     /// How often changed tickets are asked for, per table, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub poll_seconds: u64,
@@ -71,7 +80,13 @@ pub struct ConnectionSettings {
     /// How often all open tickets are read by id, in minutes.
     #[schemars(range(min = 1, max = 10_080))]
     pub reconcile_minutes: u64,
-    /// Catalog orders: seconds of silence before a second order may be sent.
+    /// How often a table is compared with the instance's own count, in minutes. 0: never.
+    #[schemars(range(min = 0, max = 10_080))]
+    pub drift_minutes: u64,
+    /// Tickets updated within so many days are compared.
+    #[schemars(range(min = 1, max = 3650))]
+    pub drift_days: u32,
+    /// Orders and comments: seconds of silence before a second one may be sent.
     #[schemars(range(min = 1, max = 86_400))]
     pub quiet_seconds: u64,
     /// How long a found person is remembered, in hours.
@@ -93,16 +108,21 @@ impl Default for ConnectionSettings {
             password_file: None,
             refresh_token: None,
             refresh_token_file: None,
+            refresh_token_days: 100,
             api_key: None,
             api_key_file: None,
             api_key_header: "x-sn-apikey".to_owned(),
+            credential_expires_on: None,
             request_timeout_seconds: 70,
             connect_timeout_seconds: 10,
             max_in_flight: 4,
+            reserve_percent: 10,
             poll_seconds: 30,
             overlap_seconds: 120,
             page_size: 200,
             reconcile_minutes: 30,
+            drift_minutes: 60,
+            drift_days: 30,
             quiet_seconds: 150,
             person_cache_hours: 24,
         }
@@ -133,6 +153,16 @@ impl ConnectionSettings {
     /// `reconcile_minutes` as a duration.
     pub fn reconcile(&self) -> Duration {
         Duration::from_mins(self.reconcile_minutes)
+    }
+
+    /// `drift_minutes` as a duration; `None` when the check is off.
+    pub fn drift(&self) -> Option<Duration> {
+        (self.drift_minutes > 0).then(|| Duration::from_mins(self.drift_minutes))
+    }
+
+    /// `drift_days` as a duration.
+    pub fn drift_reach(&self) -> TimeDelta {
+        TimeDelta::days(i64::from(self.drift_days))
     }
 
     /// `quiet_seconds` as a duration.
@@ -203,10 +233,10 @@ impl ConnectionSettings {
             at.add(
                 "quiet_seconds",
                 format!(
-                    "after {} s an order may still be under way: a call may take {} s, and the instance may go on for {} s",
+                    "after {} s an order or a comment may still be under way: a call may take {} s, and the instance may go on for {} s",
                     self.quiet_seconds, self.request_timeout_seconds, TRANSACTION_QUOTA_SECONDS
                 ),
-                format!("make it more than {longest}, so that no order is sent twice"),
+                format!("make it more than {longest}, so that nothing is sent twice"),
             );
         }
     }

@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod connection;
+mod credential_age;
 mod credentials;
 mod database;
 mod layers;
@@ -37,6 +38,7 @@ use serde::Deserialize;
 
 pub use callbacks::CallbackSettings;
 pub use connection::ConnectionSettings;
+pub use credential_age::CredentialEnd;
 pub use credentials::{Auth, Credentials};
 pub use database::DatabaseSettings;
 pub use layers::{Layers, environment};

@@ -45,7 +45,7 @@ pub(super) fn resolve(
     }
 }
 
-fn read(file: &Path) -> Result<SecretString, String> {
+pub(super) fn read(file: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
     // Editors and `echo` close a file with a line end that is no part of the secret.
     let secret = text.trim_end_matches(['\r', '\n']);

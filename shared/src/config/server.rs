@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::report::Report;
 use super::urls::{self, Plain};
+use crate::server::Limits;
 
 /// `[server]`: the HTTP API.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -23,9 +24,18 @@ pub struct ServerSettings {
     /// Most requests in one batch.
     #[schemars(range(min = 1, max = 10_000))]
     pub batch_limit_items: usize,
-    /// A call that takes longer is answered 503; seconds.
+    /// A call that takes longer is answered 503, or 408 when its body has not arrived by then; seconds.
     #[schemars(range(min = 1, max = 600))]
     pub request_timeout_seconds: u64,
+    /// Most connections at a time; beyond them, the one that has waited longest for its client is closed.
+    #[schemars(range(min = 16, max = 65_536))]
+    pub max_connections: usize,
+    /// Most event streams at a time; beyond them 503. At most half of the connections.
+    #[schemars(range(min = 1, max = 32_768))]
+    pub max_streams: usize,
+    /// A connection is closed that waits for its client for so many seconds.
+    #[schemars(range(min = 1, max = 3600))]
+    pub idle_timeout_seconds: u64,
 }
 
 impl ServerSettings {
@@ -45,6 +55,15 @@ impl ServerSettings {
     /// `request_timeout_seconds` as a duration.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// What the HTTP server puts up with in a process whose work gets `drain` to end at the stop.
+    pub fn limits(&self, drain: Duration) -> Limits {
+        Limits {
+            max_connections: self.max_connections,
+            idle_timeout: Duration::from_secs(self.idle_timeout_seconds),
+            drain,
+        }
     }
 
     pub(super) fn check(&self, report: &mut Report) {
@@ -68,6 +87,16 @@ impl ServerSettings {
                     self.batch_limit_bytes, self.body_limit_bytes
                 ),
                 "make it at least server.body_limit_bytes",
+            );
+        }
+        if self.max_streams > self.max_connections / 2 {
+            at.add(
+                "max_streams",
+                format!(
+                    "{} streams may take more than half of {} connections",
+                    self.max_streams, self.max_connections
+                ),
+                "make it at most half of server.max_connections: a stream lasts, and others want to be answered",
             );
         }
     }

@@ -1,3 +1,4 @@
+use chrono::NaiveDate;
 use config::{Map, Value, ValueKind};
 use serde_json::Value as Json;
 
@@ -214,6 +215,12 @@ fn in_range(number: i64, schema: &Json) -> Result<Json, Wrong> {
 }
 
 fn known_word(word: String, schema: &Json) -> Result<Json, Wrong> {
+    if schema["format"] == "date" && word.parse::<NaiveDate>().is_err() {
+        return Err((
+            "is no date".to_owned(),
+            "write year, month and day: 2027-03-31".to_owned(),
+        ));
+    }
     let known: Vec<&str> = match (&schema["enum"], &schema["oneOf"]) {
         (Json::Array(words), _) => words.iter().filter_map(Json::as_str).collect(),
         (_, Json::Array(described)) => described

@@ -16,7 +16,7 @@ pub struct WorkerSettings {
     /// `create_ticket` jobs at a time, per connection.
     #[schemars(range(min = 1, max = 256))]
     pub create_ticket_concurrency: usize,
-    /// `get_ticket_status` jobs at a time, per connection.
+    /// `get_ticket_status` and `check_drift` jobs at a time, per connection.
     #[schemars(range(min = 1, max = 256))]
     pub ticket_status_concurrency: usize,
     /// `update_servicenow_status` jobs at a time, per connection.
@@ -42,19 +42,19 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// The job kinds of `queues`; all of them when it is empty.
+    /// One job kind of each of `queues`; of all when it is empty.
     pub fn kinds(&self) -> Vec<JobKind> {
         let served = |kind: &JobKind| {
             self.queues.is_empty() || self.queues.iter().any(|queue| queue == kind.queue())
         };
-        JobKind::ALL.into_iter().filter(served).collect()
+        JobKind::QUEUES.into_iter().filter(served).collect()
     }
 
     /// Jobs of a kind at a time: per connection, for callbacks in all.
     pub fn concurrency(&self, kind: JobKind) -> usize {
         match kind {
             JobKind::CreateTicket => self.create_ticket_concurrency,
-            JobKind::GetTicketStatus => self.ticket_status_concurrency,
+            JobKind::GetTicketStatus | JobKind::CheckDrift => self.ticket_status_concurrency,
             JobKind::UpdateServicenowStatus => self.update_status_concurrency,
             JobKind::DeliverCallback => self.callback_concurrency,
         }
@@ -99,7 +99,7 @@ impl WorkerSettings {
     }
 
     fn check_queues(&self, at: &mut Section<'_>) {
-        let known = JobKind::ALL.map(JobKind::queue);
+        let known = JobKind::QUEUES.map(JobKind::queue);
         for (index, queue) in self.queues.iter().enumerate() {
             if !known.contains(&queue.as_str()) {
                 let problem = format!("there is no queue `{queue}`");

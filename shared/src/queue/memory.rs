@@ -78,7 +78,7 @@ impl Broker for MemoryBroker {
         }
     }
 
-    async fn give_back(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
+    async fn push_front(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
         let mut queues = self.lanes();
         let queue = queues.entry(lane.clone()).or_default();
         for bell in doorbells.iter().rev() {

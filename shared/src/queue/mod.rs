@@ -21,6 +21,7 @@ pub use backend::{BrokerBackend, Crew, Rung};
 pub use doorbell::{BadDoorbell, Doorbell};
 pub use lane::{InvalidLane, Lane};
 pub use memory::MemoryBroker;
+pub(crate) use redis::Line;
 pub use redis::RedisBroker;
 pub use ring::ring;
 
@@ -48,8 +49,9 @@ pub trait Broker: Send + Sync + 'static {
         wait: Duration,
     ) -> Result<Vec<Popped>, BrokerError>;
 
-    /// Puts bells that were popped but not started back to the front of their lane, in the order given.
-    async fn give_back(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError>;
+    /// Puts `doorbells` to the front of `lane`, in the order given: those that were popped and not started, and those of jobs
+    /// that have waited their turn once.
+    async fn push_front(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError>;
 
     /// How many bells wait in each of `lanes`, in the order given.
     async fn depth(&self, lanes: &[Lane]) -> Result<Vec<(Lane, u64)>, BrokerError>;
@@ -61,7 +63,7 @@ pub trait Broker: Send + Sync + 'static {
 /// One element taken from a lane.
 #[derive(Debug)]
 pub struct Popped {
-    /// Where it came from; [`Broker::give_back`] wants it.
+    /// Where it came from; [`Broker::push_front`] wants it.
     pub lane: Lane,
     /// The bell, or why the element is not one. A bad element is gone from the lane.
     pub bell: Result<Doorbell, BadDoorbell>,

@@ -1,33 +1,34 @@
 //! The broker of production: one Redis list per lane, at most once (ARCHITECTURE.md, "Queue").
 
 mod info;
+mod line;
 mod server;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
+use redis::{Cmd, aio::MultiplexedConnection};
 use tokio::time::Instant;
 
-use self::{info::ServerInfo, server::Server};
+pub(crate) use self::line::Line;
+
+use self::info::ServerInfo;
 use super::{BATCH_LIMIT, Broker, BrokerError, BrokerHealth, Doorbell, Lane, Popped, RedisOptions};
 
 /// [`Broker`] over Redis 7 or newer, or Valkey.
 ///
 /// The list of a lane is the key `<prefix>:lane:<lane>`. Commands that return at once share one connection; each waiting `pop` has
-/// one of its own, because a waiting command holds up everything behind it. A connection is never used again after an error:
-/// whatever was wrong with it, such as a master that became a replica, the next call finds the right server.
+/// one of its own, because a waiting command holds up everything behind it.
 ///
 /// A `pop` that is dropped, or that ran into the response timeout, closes its connection, and a batch that was on its way is lost.
 pub struct RedisBroker {
-    server: Server,
+    line: Line,
     prefix: String,
-    command: tokio::sync::Mutex<Option<Arc<MultiplexedConnection>>>,
     poppers: Mutex<Vec<MultiplexedConnection>>,
 }
 
@@ -36,59 +37,16 @@ impl RedisBroker {
     /// up later, and every call tries again. The only error is [`BrokerError::Address`].
     pub async fn connect(options: RedisOptions) -> Result<Self, BrokerError> {
         let broker = Self {
-            server: Server::new(&options)?,
+            line: Line::new(&options)?,
             prefix: options.prefix,
-            command: tokio::sync::Mutex::default(),
             poppers: Mutex::default(),
         };
-        if let Ok(connection) = broker.server.open().await {
-            *broker.command.lock().await = Some(Arc::new(connection));
-        }
+        broker.line.connect().await;
         Ok(broker)
     }
 
     fn key(&self, lane: &Lane) -> String {
         format!("{}:lane:{lane}", self.prefix)
-    }
-
-    /// Runs a command that returns at once. One that meets a connection which broke while idle is sent again on a fresh one:
-    /// all of ours may run twice.
-    async fn command<T: FromRedisValue>(&self, command: Cmd) -> Result<T, BrokerError> {
-        let kept = self.command.lock().await.clone();
-        let result = match &kept {
-            Some(connection) => self.server.ask(connection, &command, Duration::ZERO).await,
-            None => Err(self.server.not_connected()),
-        };
-        let result = match result {
-            Err(BrokerError::Unreachable { .. }) => {
-                let fresh = self.replace(kept.as_ref()).await?;
-                self.server.ask(&fresh, &command, Duration::ZERO).await
-            }
-            other => other,
-        };
-        if result.is_err() {
-            *self.command.lock().await = None;
-        }
-        self.server.note(&command, &result);
-        result
-    }
-
-    /// A connection other than `broken`: the one that another caller has opened meanwhile, or a new one.
-    async fn replace(
-        &self,
-        broken: Option<&Arc<MultiplexedConnection>>,
-    ) -> Result<Arc<MultiplexedConnection>, BrokerError> {
-        // Held while connecting, so that callers who find the server away do not all knock at once.
-        let mut slot = self.command.lock().await;
-        if let Some(current) = slot.as_ref()
-            && broken.is_none_or(|broken| !Arc::ptr_eq(broken, current))
-        {
-            return Ok(Arc::clone(current));
-        }
-        *slot = None;
-        let fresh = Arc::new(self.server.open().await?);
-        *slot = Some(Arc::clone(&fresh));
-        Ok(fresh)
     }
 
     fn idle_popper(&self) -> Option<MultiplexedConnection> {
@@ -123,7 +81,7 @@ impl Broker for RedisBroker {
     async fn push(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
         for batch in doorbells.chunks(BATCH_LIMIT) {
             let command = write_command("RPUSH", self.key(lane), batch.iter());
-            self.command::<()>(command).await?;
+            self.line.command::<()>(command).await?;
         }
         Ok(())
     }
@@ -140,23 +98,23 @@ impl Broker for RedisBroker {
         let deadline = Instant::now() + wait;
         let connection = match self.idle_popper() {
             Some(connection) => connection,
-            None => self.server.open_before(deadline).await?,
+            None => self.line.server().open_before(deadline).await?,
         };
         let wait = deadline.saturating_duration_since(Instant::now());
         let keys: Vec<String> = lanes.iter().map(|lane| self.key(lane)).collect();
         let command = pop_command(&keys, max.min(BATCH_LIMIT), wait);
-        let result = self.server.ask(&connection, &command, wait).await;
-        self.server.note(&command, &result);
+        let result = self.line.server().ask(&connection, &command, wait).await;
+        self.line.server().note(&command, &result);
         let reply: Option<(String, Vec<Vec<u8>>)> = result?;
         self.keep_popper(connection);
         Ok(reply.map_or_else(Vec::new, |reply| self.popped(lanes, reply)))
     }
 
-    async fn give_back(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
+    async fn push_front(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
         // LPUSH puts each element before the last: the end of the list goes first.
         for batch in doorbells.rchunks(BATCH_LIMIT) {
             let command = write_command("LPUSH", self.key(lane), batch.iter().rev());
-            self.command::<()>(command).await?;
+            self.line.command::<()>(command).await?;
         }
         Ok(())
     }
@@ -165,14 +123,14 @@ impl Broker for RedisBroker {
         let depths = lanes.iter().map(|lane| async {
             let mut command = redis::cmd("LLEN");
             command.arg(self.key(lane));
-            Ok((lane.clone(), self.command::<u64>(command).await?))
+            Ok((lane.clone(), self.line.command::<u64>(command).await?))
         });
         try_join_all(depths).await
     }
 
     async fn health(&self) -> Result<BrokerHealth, BrokerError> {
-        let text: String = self.command(redis::cmd("INFO")).await?;
-        ServerInfo::parse(&text).health(self.server.name())
+        let text: String = self.line.command(redis::cmd("INFO")).await?;
+        ServerInfo::parse(&text).health(self.line.server().name())
     }
 }
 
@@ -201,7 +159,7 @@ fn pop_command(keys: &[String], max: usize, wait: Duration) -> Cmd {
 impl fmt::Debug for RedisBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisBroker")
-            .field("server", &self.server.name())
+            .field("server", &self.line.server().name())
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }

@@ -1,23 +1,25 @@
 use std::collections::BTreeMap;
 
 use super::{BATCH_LIMIT, Broker, Doorbell, Lane};
+use crate::crash::{Point, reach};
 use crate::store::jobs::QueuedJob;
 
 /// Pushes the doorbells of the jobs that were stored as rung, after the commit that stored them; jobs left to the relay are
 /// passed over. Bells that cannot be pushed are only logged: the relay rings again what nobody claims.
 pub async fn ring(broker: &dyn Broker, jobs: &[QueuedJob]) {
-    let mut lanes: BTreeMap<&str, Vec<Doorbell>> = BTreeMap::new();
+    let mut lanes: BTreeMap<(&str, End), Vec<Doorbell>> = BTreeMap::new();
     for job in jobs.iter().filter(|job| job.rung) {
+        let end = if job.first { End::Front } else { End::Back };
         let bell = Doorbell {
             job: job.id,
             kind: job.kind.to_string(),
             traceparent: job.traceparent.clone(),
         };
-        lanes.entry(&job.lane).or_default().push(bell);
+        lanes.entry((&job.lane, end)).or_default().push(bell);
     }
-    for (name, bells) in lanes {
+    for ((name, end), bells) in lanes {
         match name.parse::<Lane>() {
-            Ok(lane) => push(broker, &lane, &bells).await,
+            Ok(lane) => push(broker, &lane, end, &bells).await,
             // The names of connections are checked when the configuration is loaded; a stored lane keeps to the same rule.
             Err(error) => {
                 tracing::error!(lane = name, error = %error, "a stored lane has no usable name");
@@ -26,12 +28,30 @@ pub async fn ring(broker: &dyn Broker, jobs: &[QueuedJob]) {
     }
 }
 
-async fn push(broker: &dyn Broker, lane: &Lane, bells: &[Doorbell]) {
-    for batch in bells.chunks(BATCH_LIMIT) {
-        if let Err(error) = broker.push(lane, batch).await {
+/// Where in its lane a bell goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Front,
+    Back,
+}
+
+async fn push(broker: &dyn Broker, lane: &Lane, end: End, bells: &[Doorbell]) {
+    let batches: Vec<&[Doorbell]> = match end {
+        // What is pushed last to the front comes out first.
+        End::Front => bells.rchunks(BATCH_LIMIT).collect(),
+        End::Back => bells.chunks(BATCH_LIMIT).collect(),
+    };
+    for batch in batches {
+        reach(Point::BellReady).await;
+        let pushed = match end {
+            End::Front => broker.push_front(lane, batch).await,
+            End::Back => broker.push(lane, batch).await,
+        };
+        if let Err(error) = pushed {
             tracing::debug!(lane = %lane, bells = bells.len(), error = %error, "not rung; the relay rings again");
             return;
         }
+        reach(Point::BellPushed).await;
     }
 }
 
@@ -52,6 +72,7 @@ mod tests {
             kind: JobKind::CreateTicket,
             traceparent: Some("trace".to_owned()),
             rung,
+            first: false,
         }
     }
 
@@ -76,6 +97,28 @@ mod tests {
         };
         assert_eq!(pop("a").await, [1, 3]);
         assert_eq!(pop("b").await, [2]);
+    }
+
+    #[tokio::test]
+    async fn jobs_whose_worker_was_lost_go_before_those_that_wait() {
+        let broker = MemoryBroker::new();
+        let lost = |id| QueuedJob {
+            first: true,
+            ..job(id, "a", true)
+        };
+        let waiting: Vec<_> = (0..3).map(|id| job(id, "a", true)).collect();
+        ring(&broker, &waiting).await;
+        let taken: Vec<_> = (10..1_210).map(lost).chain([job(3, "a", true)]).collect();
+        ring(&broker, &taken).await;
+        let lanes = ["a".parse().unwrap()];
+        let mut order = Vec::new();
+        while order.len() < 1_204 {
+            let popped = broker.pop(&lanes, BATCH_LIMIT, Duration::ZERO).await;
+            let ids = popped.unwrap().into_iter();
+            order.extend(ids.map(|it| it.bell.unwrap().job.as_u128()));
+        }
+        let expected: Vec<u128> = (10..1_210).chain(0..4).collect();
+        assert_eq!(order, expected);
     }
 
     #[tokio::test]

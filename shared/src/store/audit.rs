@@ -91,6 +91,28 @@ pub async fn append(
     append_all(conn, std::slice::from_ref(entry), now).await
 }
 
+/// Appends what a worker found out about a connection.
+pub(super) async fn append_on_connection(
+    conn: &impl ConnectionTrait,
+    connection: &str,
+    action: &str,
+    reason: Option<&str>,
+    detail: Json,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let entry = Entry {
+        actor: &Actor::System("worker"),
+        action,
+        subject_kind: "connection",
+        subject_id: connection,
+        from: None,
+        to: None,
+        reason,
+        detail,
+    };
+    append(conn, &entry, now).await
+}
+
 /// Writes several entries in one statement, in the same transaction as the deeds.
 pub async fn append_all(
     conn: &impl ConnectionTrait,

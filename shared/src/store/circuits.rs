@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::audit::{self, Actor, Entry};
+use super::audit;
 use super::entities::circuits::{Column, Entity};
 use super::sql::Sql;
 
@@ -63,7 +63,7 @@ pub async fn open(
             .one(conn)
             .await?;
     if row.is_some_and(|row| row.failures == 1) {
-        note(
+        audit::append_on_connection(
             conn,
             connection,
             "circuit.opened",
@@ -88,7 +88,8 @@ pub async fn close(
         .rows_affected
         == 1;
     if gone {
-        note(conn, connection, "circuit.closed", None, Json::Null, now).await?;
+        audit::append_on_connection(conn, connection, "circuit.closed", None, Json::Null, now)
+            .await?;
     }
     Ok(gone)
 }
@@ -136,25 +137,4 @@ pub async fn try_probe(
         .run(conn)
         .await?;
     Ok(touched == 1)
-}
-
-async fn note(
-    conn: &impl ConnectionTrait,
-    connection: &str,
-    action: &str,
-    reason: Option<&str>,
-    detail: Json,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let entry = Entry {
-        actor: &Actor::System("worker"),
-        action,
-        subject_kind: "connection",
-        subject_id: connection,
-        from: None,
-        to: None,
-        reason,
-        detail,
-    };
-    audit::append(conn, &entry, now).await
 }

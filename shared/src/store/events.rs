@@ -144,6 +144,25 @@ pub async fn latest(
     source: &str,
 ) -> Result<Option<FeedCursor>, StoreError> {
     place(conn).await?;
+    end(conn, source).await
+}
+
+/// The same for several sources; those without an event are left out.
+pub async fn ends(
+    conn: &impl ConnectionTrait,
+    sources: &[String],
+) -> Result<Vec<(String, FeedCursor)>, StoreError> {
+    let mut ends = Vec::with_capacity(sources.len());
+    if !sources.is_empty() {
+        place(conn).await?;
+    }
+    for source in sources {
+        ends.extend(end(conn, source).await?.map(|end| (source.clone(), end)));
+    }
+    Ok(ends)
+}
+
+async fn end(conn: &impl ConnectionTrait, source: &str) -> Result<Option<FeedCursor>, StoreError> {
     let last: Option<Last> = Sql::new(conn, "SELECT MAX(")
         .then(place_column(conn))
         .then(") AS place FROM events WHERE source = ")

@@ -1,7 +1,7 @@
 //! Comments of the source that are to appear in the ticket's journal exactly once.
 //!
 //! A journal entry cannot be sent twice harmlessly, so a note is marked before it is sent: one that carries
-//! `first_sent_at` is looked up by its marker before it is sent again (N2).
+//! `last_sent_at` is looked up by its marker before it is sent again, and not before that send can no longer arrive (N2).
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::entities::notes::{Column, Entity, Model};
 use super::sql::Sql;
+use crate::job::Lease;
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +32,8 @@ pub struct Note {
     pub marker: String,
     /// When it was first sent, perhaps without an answer.
     pub first_sent_at: Option<DateTime<Utc>>,
+    /// When it was last sent, perhaps without an answer.
+    pub last_sent_at: Option<DateTime<Utc>>,
     /// When it was known to be in the journal.
     pub sent_at: Option<DateTime<Utc>>,
     /// When the source gave it.
@@ -47,6 +50,7 @@ pub async fn insert(conn: &impl ConnectionTrait, note: &Note) -> Result<(), Stor
         visible: note.visible,
         marker: note.marker.clone(),
         first_sent_at: note.first_sent_at,
+        last_sent_at: note.last_sent_at,
         sent_at: note.sent_at,
         created_at: note.created_at,
     };
@@ -71,22 +75,45 @@ pub async fn pending(
     Ok(rows.into_iter().map(Note::from).collect())
 }
 
-/// Marks a note before it is sent. False when it is in the journal already.
+/// Marks a note before it is sent, in a statement of its own. False when it must not be sent: the lease is lost, or the note is
+/// in the journal already.
 pub async fn mark_sending(
     conn: &impl ConnectionTrait,
     id: Uuid,
+    lease: &Lease,
+    job_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let touched = Sql::new(
-        conn,
-        "UPDATE notes SET first_sent_at = COALESCE(first_sent_at, ",
-    )
-    .bind(now)
-    .then(") WHERE sent_at IS NULL AND id = ")
-    .bind(id)
-    .run(conn)
-    .await?;
+    let touched = Sql::new(conn, "UPDATE notes SET last_sent_at = ")
+        .bind(now)
+        .then(", first_sent_at = COALESCE(first_sent_at, ")
+        .bind(now)
+        .then(") WHERE sent_at IS NULL AND id = ")
+        .bind(id)
+        .then(" AND EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND id = ")
+        .bind(job_id)
+        .then(" AND lease_owner = ")
+        .bind(lease.owner.as_str())
+        .then(" AND lease_token = ")
+        .bind(lease.token)
+        .postgres(" FOR SHARE")
+        .then(")")
+        .run(conn)
+        .await?;
     Ok(touched == 1)
+}
+
+/// Takes the mark of a send back that was refused for certain: the note is again as it was read before.
+pub async fn mark_refused(conn: &impl ConnectionTrait, before: &Note) -> Result<(), StoreError> {
+    Sql::new(conn, "UPDATE notes SET first_sent_at = ")
+        .bind(before.first_sent_at)
+        .then(", last_sent_at = ")
+        .bind(before.last_sent_at)
+        .then(" WHERE sent_at IS NULL AND id = ")
+        .bind(before.id)
+        .run(conn)
+        .await?;
+    Ok(())
 }
 
 /// Marks a note as seen in the journal; the first moment stays.
@@ -128,6 +155,7 @@ impl From<Model> for Note {
             visible: row.visible,
             marker: row.marker,
             first_sent_at: row.first_sent_at,
+            last_sent_at: row.last_sent_at,
             sent_at: row.sent_at,
             created_at: row.created_at,
         }

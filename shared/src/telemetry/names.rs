@@ -39,12 +39,31 @@ pub const SERVICENOW_CALL_SECONDS: &str = "ticketbridge_servicenow_call_seconds"
 pub const RATE_LIMIT: &str = "ticketbridge_rate_limit_limit";
 /// `X-RateLimit-Reset` of the last answer, Unix time. Label: `connection`.
 pub const RATE_LIMIT_RESET: &str = "ticketbridge_rate_limit_reset";
+/// Calls left of the hour of the tightest known rule. Label: `connection`.
+pub const BUDGET_LEFT: &str = "ticketbridge_budget_left";
+/// Calls at a time that the instance is believed to bear, over all workers. Label: `connection`.
+pub const IN_FLIGHT_LIMIT: &str = "ticketbridge_in_flight_limit";
+/// Calls under way, of all workers. Label: `connection`.
+pub const IN_FLIGHT: &str = "ticketbridge_in_flight";
+/// Until when the budget lets nobody call, Unix time; 0 when it does. Label: `connection`.
+pub const THROTTLED_UNTIL_SECONDS: &str = "ticketbridge_throttled_until_seconds";
 /// Until when a connection is held back, Unix time; 0 when it is not. Label: `connection`.
 pub const CONNECTION_HELD_UNTIL_SECONDS: &str = "ticketbridge_connection_held_until_seconds";
+/// Days until the credential dies, as far as known. Label: `connection`.
+pub const CREDENTIAL_DAYS_LEFT: &str = "ticketbridge_credential_days_left";
+/// Log-ins, refreshing a token among them, that the instance refused. Label: `connection`.
+pub const CREDENTIAL_REFUSED_TOTAL: &str = "ticketbridge_credential_refused_total";
 /// Creates without a clean answer, which a read had to settle. No label.
 pub const AMBIGUOUS_CREATES_TOTAL: &str = "ticketbridge_ambiguous_creates_total";
 /// Second tickets that were not made because the first was found. No label.
 pub const DUPLICATES_SUPPRESSED_TOTAL: &str = "ticketbridge_duplicates_suppressed_total";
+
+/// Tickets and rows that comparisons with the instance looked at. Labels: `connection`, `table`.
+pub const DRIFT_CHECKED_TOTAL: &str = "ticketbridge_drift_checked_total";
+/// Differences that they found. Labels: `connection`, `table`.
+pub const DRIFT_FOUND_TOTAL: &str = "ticketbridge_drift_found_total";
+/// Missed changes that they read. Labels: `connection`, `table`.
+pub const DRIFT_REPAIRED_TOTAL: &str = "ticketbridge_drift_repaired_total";
 
 /// Writes the descriptions that stand in `/metrics` into the installed recorder.
 pub(super) fn describe() {
@@ -106,14 +125,33 @@ fn describe_servicenow() {
         Unit::Seconds,
         "When the count begins anew, Unix time"
     );
+    describe_gauge!(BUDGET_LEFT, "Calls left of the hour of the tightest rule");
+    describe_gauge!(
+        IN_FLIGHT_LIMIT,
+        "Calls at a time that the instance is believed to bear"
+    );
+    describe_gauge!(IN_FLIGHT, "Calls under way, of all workers");
+    describe_gauge!(
+        THROTTLED_UNTIL_SECONDS,
+        Unit::Seconds,
+        "Until when the budget lets nobody call, Unix time"
+    );
     describe_gauge!(
         CONNECTION_HELD_UNTIL_SECONDS,
         Unit::Seconds,
         "Until when a connection is held back, Unix time"
+    );
+    describe_gauge!(CREDENTIAL_DAYS_LEFT, "Days until the credential dies");
+    describe_counter!(
+        CREDENTIAL_REFUSED_TOTAL,
+        "Log-ins that the instance refused"
     );
     describe_counter!(AMBIGUOUS_CREATES_TOTAL, "Creates without a clean answer");
     describe_counter!(
         DUPLICATES_SUPPRESSED_TOTAL,
         "Second tickets that were not made"
     );
+    describe_counter!(DRIFT_CHECKED_TOTAL, "Tickets compared with the instance");
+    describe_counter!(DRIFT_FOUND_TOTAL, "Differences that were found");
+    describe_counter!(DRIFT_REPAIRED_TOTAL, "Missed changes that were read");
 }

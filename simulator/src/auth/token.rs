@@ -252,17 +252,21 @@ impl Request<'_> {
         })
     }
 
-    /// Client credentials and public clients get no refresh token; others keep theirs until it expires.
+    /// Client credentials and public clients get no refresh token; others keep theirs until it expires, unless tokens rotate.
     fn refresh(&self, tokens: &mut Tokens, wanted: &Grant) -> Option<String> {
         let kind = self.form.get("grant_type").map(String::as_str);
         if kind == Some("client_credentials") || self.client.is_true("public_client") {
             return None;
         }
-        if kind == Some("refresh_token") {
-            return self.form.get("refresh_token").cloned();
-        }
-        if let Some((token, _)) = tokens.current_refresh(wanted, self.now) {
-            return Some(token);
+        let asked = self.form.get("refresh_token");
+        match asked.filter(|_| kind == Some("refresh_token")) {
+            Some(used) if self.knobs.oauth_rotating_refresh => tokens.end_refresh(used),
+            Some(used) => return Some(used.clone()),
+            None => {
+                if let Some((token, _)) = tokens.current_refresh(wanted, self.now) {
+                    return Some(token);
+                }
+            }
         }
         let grant = wanted.clone().until(
             self.now,

@@ -72,6 +72,11 @@ impl Tokens {
             .cloned()
     }
 
+    /// Ends a refresh token; its access tokens live on.
+    pub(crate) fn end_refresh(&mut self, token: &str) {
+        self.refresh.remove(token);
+    }
+
     pub(crate) fn add_code(&mut self, code: String, content: Code) {
         self.codes.insert(code, content);
     }

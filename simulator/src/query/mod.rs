@@ -19,7 +19,8 @@ mod select;
 mod span;
 mod test;
 
-pub(crate) use parse::parse;
+pub(crate) use operator::{Operator, SPELLINGS};
+pub(crate) use parse::{Term, parse};
 pub(crate) use plain::plain_filter;
 pub(crate) use plan::Plan;
 pub(crate) use select::select;

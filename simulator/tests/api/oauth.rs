@@ -86,6 +86,37 @@ async fn the_same_token_is_given_while_it_lives() {
 }
 
 #[tokio::test]
+async fn rotating_refresh_tokens_work_once_and_live_their_time() {
+    let instance = Instance::start().await;
+    instance
+        .sim
+        .set_knobs(|knobs| knobs.oauth_rotating_refresh = true);
+    let refreshed = async |refresh: &Value| {
+        let refresh = refresh.as_str().unwrap();
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        token(&instance, &form).await
+    };
+    let first = token(&instance, &PASSWORD).await.json();
+    let second = refreshed(&first["refresh_token"]).await.json();
+    assert_ne!(second["refresh_token"], first["refresh_token"]);
+    assert_eq!(
+        refreshed(&first["refresh_token"]).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    instance.sim.advance(Duration::from_hours(24 * 99));
+    let third = refreshed(&second["refresh_token"]).await.json();
+    assert_eq!(
+        read(&instance, &third["access_token"]).await,
+        StatusCode::OK
+    );
+    instance.sim.advance(Duration::from_hours(24 * 100));
+    assert_eq!(
+        refreshed(&third["refresh_token"]).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
 async fn client_credentials_run_as_the_application_user_without_a_refresh_token() {
     let instance = Instance::start().await;
     let issued = token(&instance, &[("grant_type", "client_credentials")])

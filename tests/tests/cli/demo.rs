@@ -1,5 +1,8 @@
-use serde_json::Value;
-use tests::binary::Home;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::binary::{Home, PATIENCE};
+use tokio::time::{interval, timeout};
 
 #[test]
 fn a_demo_of_fifty_requests_ends_by_itself_and_its_last_line_adds_up() {
@@ -27,6 +30,39 @@ fn a_demo_of_fifty_requests_ends_by_itself_and_its_last_line_adds_up() {
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stderr.contains('\u{1b}'));
     let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().collect();
     assert!(left.is_empty(), "it leaves nothing behind: {left:?}");
+}
+
+/// The instance takes longer for a ticket than the demo once had patience for its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_waits_for_the_job_that_runs() {
+    let home = Home::new();
+    let demo = home.start("demo");
+    let instance = demo.wait_for("the address of the instance", |stdout, _| {
+        let mut lines = stdout.lines();
+        let line = lines.find_map(|line| line.strip_prefix("ServiceNow "))?;
+        let end = line.find("/_sim/log")?;
+        Some(line[..end].to_owned())
+    });
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let http = reqwest::Client::builder().build().unwrap();
+    let slow = json!({"method": "POST", "path": "/api/now/table/", "set": {"latency_ms": 12_000}});
+    let faults = http.post(format!("{instance}/_sim/faults")).json(&slow);
+    faults.send().await.unwrap().error_for_status().unwrap();
+    let works_on_a_ticket = async {
+        let mut beat = interval(Duration::from_millis(50));
+        let is_create = |it: &Value| it["kind"] == "table.create" && it["status"].is_null();
+        loop {
+            beat.tick().await;
+            let log = http.get(format!("{instance}/_sim/log")).send().await;
+            let log: Value = log.unwrap().json().await.unwrap();
+            if log["calls"].as_array().unwrap().iter().any(is_create) {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, works_on_a_ticket).await.unwrap();
+    demo.signal("INT");
+    demo.end().with_code(0);
 }
 
 #[test]

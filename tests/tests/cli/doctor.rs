@@ -66,6 +66,29 @@ async fn a_wrong_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_that_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refresh-token");
+    std::fs::write(&path, "fictional-token-4711").unwrap();
+    let file = std::fs::File::options().append(true).open(&path).unwrap();
+    let login = format!(
+        "auth = \"refresh_token\"\nrefresh_token_file = '{}'",
+        path.display()
+    );
+    let (home, _simulator) = stage(|it| it.replace("auth = \"client_credentials\"", &login)).await;
+    let now = file.metadata().unwrap().modified().unwrap();
+    for (days, hours) in [(90, 1), (101, 0)] {
+        let age = std::time::Duration::from_hours(days * 24 + hours);
+        file.set_modified(now - age).unwrap();
+        let ended = home.run("doctor --connection main").with_code(6);
+        assert!(!format!("{ended}").contains("4711"), "{ended}");
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(r"\d{4}-\d\d-\d\d", "[day]");
+        settings.bind(|| redacted(&home, || assert_snapshot!(ended.stdout)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_base_url() {
     // Nobody listens on port 1.
     let (home, _simulator) = stage(|it| {

@@ -9,6 +9,7 @@ mod check;
 mod database;
 mod demo;
 mod doctor;
+mod drift;
 mod generate;
 mod help;
 mod requests;

@@ -129,3 +129,23 @@ fn a_bridge_that_is_not_there_is_exit_code_5() {
     );
     assert!(!ended.stderr.contains("tb_fictional"));
 }
+
+#[test]
+fn a_wait_ends_with_the_request_or_says_that_it_took_too_long() {
+    let (home, process) = stage();
+    let id = create(&home);
+    let vain = home
+        .run(&format!("requests wait {id} --timeout-seconds 1 --json"))
+        .with_code(6);
+    assert_eq!(vain.json()["state"], "accepted");
+    home.run(&format!("requests cancel {id}")).with_code(0);
+    let ended = home
+        .run(&format!("requests wait {id} --for ticket --json"))
+        .with_code(0);
+    assert_eq!(ended.json()["state"], "cancelled");
+    home.run(&format!("requests wait {}", uuid::Uuid::nil()))
+        .with_code(4);
+    home.run(&format!("requests wait {id} --for lunch"))
+        .with_code(2);
+    process.stop().with_code(0);
+}

@@ -58,6 +58,9 @@ async fn each_table_has_its_cadences_and_an_idle_one_costs_no_call(bridge: &Brid
             ("changes:main:incident", 30),
             ("changes:main:sc_req_item", 30),
             ("changes:main:sc_task", 30),
+            ("drift:main:incident", 3600),
+            ("drift:main:sc_req_item", 3600),
+            ("drift:main:sc_task", 3600),
             ("reconcile:main:incident", 1800),
             ("reconcile:main:sc_req_item", 1800),
             ("reconcile:main:sc_task", 1800),
@@ -118,28 +121,28 @@ async fn three_schedulers_start_one_run(bridge: &Bridge) {
         started += a.unwrap() + b.unwrap() + c.unwrap();
     }
     assert_eq!(
-        started, 2,
-        "one run of each cadence: changes and reconciliation"
+        started, 3,
+        "one run of each cadence: changes, reconciliation and comparison"
     );
-    assert_eq!(bridge.bells(LANE).await.len(), 2);
+    assert_eq!(bridge.bells(LANE).await.len(), 3);
     let reads = jobs::counts(bridge.store().conn()).await.unwrap();
     let reads: Vec<_> = reads
         .iter()
         .filter(|count| count.lane == LANE)
         .map(|count| count.count)
         .collect();
-    assert_eq!(reads, [2]);
+    assert_eq!(reads, [3]);
 }
 
 async fn a_run_that_lasts_keeps_the_next_one_out(bridge: &Bridge) {
     open_ticket(bridge, "R1").await;
-    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 2);
+    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 3);
     let conn = bridge.store().conn();
     let bells = bridge.bells(LANE).await;
     let claimed = jobs::claim(conn, &bells, "worker", bridge.clock.now())
         .await
         .unwrap();
-    assert_eq!(claimed.len(), 2);
+    assert_eq!(claimed.len(), 3);
     for _ in 0..3 {
         bridge.clock.advance(Duration::from_secs(30));
         assert_eq!(tick(&bridge.scheduler).await.unwrap(), 0);
@@ -199,11 +202,18 @@ async fn a_route_that_is_gone_leaves_its_open_tickets_followed() {
     );
     assert_eq!(
         remove_unneeded(&scheduler).await.unwrap(),
-        4,
+        6,
         "tables without route and without open tickets"
     );
     let left = cadences::list(bridge.store().conn()).await.unwrap();
     let names: Vec<_> = left.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!(names, ["changes:main:incident", "reconcile:main:incident"]);
+    assert_eq!(
+        names,
+        [
+            "changes:main:incident",
+            "drift:main:incident",
+            "reconcile:main:incident"
+        ]
+    );
     assert_eq!(tick(&scheduler).await.unwrap(), 0);
 }

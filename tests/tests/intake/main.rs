@@ -40,6 +40,7 @@ mod status;
 mod stream;
 mod sweeper;
 mod trouble;
+mod wait;
 
 /// A body without what differs from run to run: ids, and the address of the server.
 fn stable(body: &Value) -> Value {

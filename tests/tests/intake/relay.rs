@@ -39,7 +39,7 @@ async fn make_due(bridge: &Bridge) -> Vec<Uuid> {
     let (conn, now) = (bridge.store().conn(), bridge.clock.now());
     let bells = bridge.bells(LANE).await;
     jobs::claim(conn, &bells, "gone", now).await.unwrap();
-    jobs::reclaim(conn, now, 1000).await.unwrap();
+    jobs::reclaim(conn, now, now, 1000).await.unwrap();
     bells
 }
 
@@ -162,7 +162,9 @@ async fn a_probe_that_got_lost_is_rung_again(bridge: &Bridge) {
     jobs::claim(conn, &second, "gone", bridge.clock.now())
         .await
         .unwrap();
-    jobs::reclaim(conn, bridge.clock.now(), 10).await.unwrap();
+    jobs::reclaim(conn, bridge.clock.now(), bridge.clock.now(), 10)
+        .await
+        .unwrap();
     assert_eq!(tick(&bridge.scheduler).await.unwrap(), 1);
 }
 

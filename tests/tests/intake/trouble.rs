@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use shared::process::Process;
 use shared::queue::{Broker, BrokerError, BrokerHealth, Doorbell, Lane, Popped};
+use shared::server;
 use shared::store::{Store, StoreOptions};
 use tests::bridge::{Bridge, PRESET, asked};
 use tests::databases::{Flavour, fresh};
@@ -156,7 +157,7 @@ impl Broker for Hanging {
         std::future::pending().await
     }
 
-    async fn give_back(&self, _: &Lane, _: &[Doorbell]) -> Result<(), BrokerError> {
+    async fn push_front(&self, _: &Lane, _: &[Doorbell]) -> Result<(), BrokerError> {
         std::future::pending().await
     }
 
@@ -186,7 +187,11 @@ async fn a_broker_that_hangs_keeps_no_caller_waiting_and_loses_nothing() {
         bridge.clock.clone(),
         stop.clone(),
     ));
-    let serving = axum::serve(listener, scheduler::router(hanging));
+    let limits = hanging
+        .settings
+        .server
+        .limits(hanging.settings.worker.drain());
+    let serving = server::serve(listener, scheduler::router(hanging), limits, stop);
     let calls = async {
         let api = bridge.api("idm").await.at(&url);
         let request = asked("R1", "application-access");
@@ -203,7 +208,7 @@ async fn a_broker_that_hangs_keeps_no_caller_waiting_and_loses_nothing() {
         assert_eq!(broker.unwrap()["ok"], false);
     };
     tokio::select! {
-        result = serving => panic!("the server ended: {result:?}"),
+        () = serving => panic!("the server ended"),
         () = calls => {}
     }
     let stored = bridge.api("idm").await.get("/v1/requests").await;

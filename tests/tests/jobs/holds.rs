@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::clock::Clock as _;
 use shared::job::JobState;
 use shared::request::RequestState;
-use simulator::{CallFilter, Hibernate, RateLimit};
+use simulator::{CallFilter, Canned, Hibernate, RateLimit};
 use tests::databases::Flavour;
 use tests::running::Running;
 
@@ -14,12 +15,39 @@ on_both!(
     one_instance_does_not_hold_up_another,
 );
 
+/// The longest `Retry-After` that a header can carry, and one that only just has a date.
+#[tokio::test]
+async fn a_wait_beyond_reason_is_cut_to_a_day() {
+    let it = Running::start(Flavour::Sqlite).await;
+    for asked in ["18446744073709551615", "9000000000000", "864000"] {
+        it.main.set_knobs(|knobs| {
+            knobs.canned = Some(Canned {
+                status: 429,
+                content_type: None,
+                headers: [("Retry-After".to_owned(), asked.to_owned())].into(),
+                body: String::new(),
+            });
+        });
+        let id = it.opened(asked, "access").await;
+        let job = it.job(id, "create_ticket.v1").await;
+        assert_eq!((job.state, job.attempts), (JobState::Due, 0), "{asked}");
+        let circuit = it.circuits().await.remove(0);
+        assert_eq!(circuit.class, "rate_limited", "{asked}");
+        let wait = circuit.until - it.bridge.clock.now();
+        assert_eq!(wait.num_hours(), 24, "{asked}");
+        it.main.set_knobs(|knobs| knobs.canned = None);
+        it.advance(Duration::from_hours(24) + Duration::from_secs(5));
+        it.settle().await;
+        assert!(it.ticket(id).await.exists, "{asked}");
+        assert!(it.circuits().await.is_empty(), "{asked}");
+    }
+}
+
 async fn a_rate_limit_is_obeyed_by_all_workers(it: &Running) {
     let second = it.another_worker().await;
     it.opened("R0", "access").await;
     it.main
-        .set_knobs(|knobs| knobs.rate_limit = Some(RateLimit { per_hour: 1 }));
-    it.opened("R1", "access").await;
+        .set_knobs(|knobs| knobs.rate_limit = Some(RateLimit { per_hour: 0 }));
     let held = it.opened("R2", "access").await;
     let job = it.job(held, "create_ticket.v1").await;
     assert_eq!(

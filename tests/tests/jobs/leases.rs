@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait as _;
@@ -17,6 +17,7 @@ use tests::running::Running;
 on_both!(
     what_a_worker_learned_after_it_lost_its_job_is_dropped,
     a_worker_taken_for_dead_begins_anew,
+    a_run_of_a_lost_lease_writes_nothing_although_its_worker_lives_again,
     a_job_of_a_newer_version_is_left_for_it,
 );
 
@@ -32,7 +33,7 @@ async fn what_a_worker_learned_after_it_lost_its_job_is_dropped(it: &Running) {
         }
         let (conn, now) = (it.bridge.store().conn(), it.bridge.clock.now());
         processes::deregister(conn, "worker-1").await.unwrap();
-        assert_eq!(jobs::reclaim(conn, now, 10).await.unwrap().len(), 1);
+        assert_eq!(jobs::reclaim(conn, now, now, 10).await.unwrap().len(), 1);
         let claimed = jobs::claim(conn, &[bell.job], "worker-9", now)
             .await
             .unwrap();
@@ -66,6 +67,34 @@ async fn what_a_worker_learned_after_it_lost_its_job_is_dropped(it: &Running) {
 async fn processes_restart(it: &Running) {
     worker::heartbeat::tick(&it.worker).await.unwrap();
     assert_eq!(it.worker.lease.owner(), "worker-1.1");
+}
+
+/// The process is frozen while a read is under way, taken for dead, and known again before it goes on: its lease is good, but the job
+/// was claimed under the one before.
+async fn a_run_of_a_lost_lease_writes_nothing_although_its_worker_lives_again(it: &Running) {
+    let id = it.ask_for("R1", "personal", "nina.agent").await;
+    let bell = it.bells().await.remove(0);
+    it.main.set_knobs(|knobs| knobs.latency_ms = 5_000);
+    let frozen = worker::ring(&it.worker, bell.clone());
+    let meanwhile = async {
+        while it.main.in_flight().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(it.calls("table.create", "incident"), 0, "it looks first");
+        let (conn, now) = (it.bridge.store().conn(), it.bridge.clock.now());
+        processes::deregister(conn, "worker-1").await.unwrap();
+        assert_eq!(jobs::reclaim(conn, now, now, 10).await.unwrap().len(), 1);
+        processes_restart(it).await;
+        it.main.set_knobs(|knobs| knobs.latency_ms = 0);
+        it.main.advance(Duration::from_secs(6));
+    };
+    tokio::join!(frozen, meanwhile);
+    assert_eq!(it.calls("table.create", "incident"), 0);
+    assert_eq!(it.job(id, "create_ticket.v1").await.state, JobState::Due);
+
+    it.look().await;
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+    assert_eq!(it.calls("table.create", "incident"), 1);
 }
 
 async fn a_worker_taken_for_dead_begins_anew(it: &Running) {
@@ -154,6 +183,10 @@ impl Clock for Trap {
         );
         self.clock.now()
     }
+
+    fn monotonic(&self) -> Instant {
+        self.clock.monotonic()
+    }
 }
 
 #[tokio::test]
@@ -166,6 +199,7 @@ async fn a_panic_in_a_handler_is_a_failed_attempt_and_no_more() {
     let clumsy = worker::Context::new(worker::Parts {
         store: it.bridge.store().clone(),
         broker: it.bridge.broker.clone(),
+        ledger: Arc::clone(&it.bridge.ledger),
         routes: Arc::clone(&it.worker.routes),
         settings: Arc::clone(&it.worker.settings),
         clock: trap.clone(),

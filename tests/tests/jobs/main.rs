@@ -22,11 +22,14 @@ macro_rules! on_both {
     )+};
 }
 
+mod budget;
 mod create;
+mod credentials;
 mod holds;
 mod leases;
 mod lost_answers;
 mod orders;
 mod parked;
 mod people;
+mod poison;
 mod refusals;

@@ -8,7 +8,10 @@ use simulator::{AgentAction, CallFilter};
 use tests::databases::Flavour;
 use tests::running::Running;
 
-on_both!(a_source_that_decides_wins_once_and_then_asks_a_human);
+on_both!(
+    a_source_that_decides_wins_once_and_then_asks_a_human,
+    a_value_that_means_several_states_is_no_conflict,
+);
 
 fn patches(it: &Running) -> usize {
     it.main.count(&CallFilter {
@@ -16,6 +19,28 @@ fn patches(it: &Running) -> usize {
         table: Some("incident".into()),
         ..CallFilter::default()
     })
+}
+
+/// Incidents have one value for "denied" and "cancelled". A denial whose answer was lost is read back as what was written.
+async fn a_value_that_means_several_states_is_no_conflict(it: &Running) {
+    let id = it.opened("R1", "owned").await;
+    it.advance(Duration::from_secs(30));
+    it.fault(
+        "PATCH",
+        "incident",
+        1,
+        &json!({"connection_drop": {"when": "after_commit"}}),
+    );
+    it.say(id, "denied", json!({"reason": "No budget."})).await;
+    it.settle().await;
+    it.poll("incident").await;
+    it.pass(Duration::from_mins(2), Duration::from_secs(10))
+        .await;
+    let request = it.request(id).await;
+    assert_eq!(request.state, RequestState::Denied);
+    assert_eq!(request.attention, None);
+    assert_eq!(it.records("incident")[0]["state"], "8");
+    assert_eq!(patches(it), 1, "it is not written twice");
 }
 
 async fn a_source_that_decides_wins_once_and_then_asks_a_human(it: &Running) {

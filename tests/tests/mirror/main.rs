@@ -24,8 +24,12 @@ macro_rules! on_both {
 
 mod conflicts;
 mod cost;
+mod drift;
 mod echo;
+mod late;
+mod note_faults;
 mod notes;
+mod overlap;
 mod paging;
 mod reading;
 mod reconcile;

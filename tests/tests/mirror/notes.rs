@@ -4,18 +4,48 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::job::JobState;
+use shared::request::RequestState;
 use simulator::CallFilter;
 use tests::databases::Flavour;
 use tests::running::Running;
 
 on_both!(
     a_comment_is_written_once,
-    a_comment_whose_answer_was_lost_is_looked_up_before_it_is_sent_again
+    a_comment_whose_answer_was_lost_is_looked_up_before_it_is_sent_again,
+    a_comment_reaches_a_ticket_that_a_poll_has_found,
 );
 
 fn entries(it: &Running, text: &str) -> Vec<simulator::RowMap> {
     it.main
         .rows("sys_journal_field", &format!("valueLIKE{text}"))
+}
+
+/// The answer to the create was lost, and a poll sees the ticket before the create looks for it.
+async fn a_comment_reaches_a_ticket_that_a_poll_has_found(it: &Running) {
+    for category in ["task", "owned"] {
+        let table = if category == "task" {
+            "sc_task"
+        } else {
+            "incident"
+        };
+        // Tables without a ticket are not read.
+        it.opened(&format!("{category} before"), category).await;
+        it.fault("POST", table, 1, &json!({"post_commits_then_500": 1.0}));
+        let id = it.ask(category, category).await;
+        let text = format!("Needed by Friday, {category}.");
+        it.say(id, "comment", json!({"comment": text, "visible": true}))
+            .await;
+        it.settle().await;
+        assert_eq!(it.request(id).await.state, RequestState::Opening);
+        it.poll(table).await;
+        assert!(it.ticket(id).await.exists);
+        it.pass(Duration::from_mins(2), Duration::from_secs(10))
+            .await;
+        let request = it.request(id).await;
+        assert_eq!(request.state, RequestState::Open);
+        assert_eq!(request.attention, None);
+        assert_eq!(entries(it, &text).len(), 1, "{:?}", it.attempts(id).await);
+    }
 }
 
 async fn a_comment_is_written_once(it: &Running) {

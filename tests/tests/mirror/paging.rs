@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use shared::request::RequestState;
 use shared::store::cursors;
-use simulator::{AgentAction, CallFilter, RowAcl};
+use simulator::{AgentAction, CallFilter, Fault, RowAcl};
 use tests::databases::Flavour;
 use tests::running::Running;
 use uuid::Uuid;
@@ -108,6 +109,40 @@ async fn a_change_that_becomes_visible_late_is_not_lost() {
         RequestState::InProgress,
         "its stamp lies before the cursor, within the overlap"
     );
+}
+
+/// Between two pages of a run lies an hour, because the instance asked for quiet. Meanwhile a change becomes visible whose
+/// stamp lies behind the page that was read.
+#[tokio::test]
+async fn a_change_behind_the_pages_of_a_long_run_is_not_lost() {
+    let it = Running::paged(Flavour::Sqlite, 2).await;
+    let ids = opened(&it, 5).await;
+    it.advance(Duration::from_secs(30));
+    it.main.set_knobs(|knobs| knobs.visible_delay_ms = 60_000);
+    it.agent(&it.number(ids[0]).await, &AgentAction::Resume);
+    it.main.set_knobs(|knobs| knobs.visible_delay_ms = 0);
+    it.advance(Duration::from_secs(1));
+    for id in &ids[1..4] {
+        it.agent(&it.number(*id).await, &AgentAction::Resume);
+    }
+    let quiet = json!({"canned": {"status": 429, "headers": {"Retry-After": "3600"}}});
+    let second_page = Fault {
+        method: Some("GET".to_owned()),
+        table: Some("incident".to_owned()),
+        skip: 1,
+        times: Some(1),
+        set: quiet.as_object().unwrap().clone(),
+        ..Fault::default()
+    };
+    it.main.add_fault(second_page).unwrap();
+    it.poll("incident").await;
+    it.advance(Duration::from_secs(3_605));
+    it.agent(&it.number(ids[4]).await, &AgentAction::Resume);
+    it.settle().await;
+    it.poll("incident").await;
+    for id in ids {
+        assert_eq!(it.request(id).await.state, RequestState::InProgress);
+    }
 }
 
 #[tokio::test]

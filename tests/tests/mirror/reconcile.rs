@@ -55,6 +55,7 @@ async fn a_hidden_ticket_that_shows_again_is_flagged_no_longer() {
             unless_role: Some("admin".into()),
         });
     });
+    it.advance(Duration::from_mins(5));
     it.reconcile("incident").await;
     assert!(
         it.request(id)
@@ -82,6 +83,7 @@ async fn when_nothing_at_all_is_visible_it_is_access_that_is_missing() {
             unless_role: Some("admin".into()),
         });
     });
+    it.advance(Duration::from_mins(5));
     it.reconcile("incident").await;
     for id in &ids {
         assert_eq!(

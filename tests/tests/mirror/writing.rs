@@ -15,7 +15,36 @@ on_both!(
     a_withdrawn_request_cancels_its_ticket,
     many_changes_cost_one_write,
     a_refused_jump_is_walked_step_by_step,
+    a_ticket_that_is_seen_late_is_waited_for,
 );
+
+/// Readers see a write late, and the first refusal is cut in the middle of its body: neither says that the ticket is gone, or that
+/// the configuration is broken.
+async fn a_ticket_that_is_seen_late_is_waited_for(it: &Running) {
+    it.main.set_knobs(|knobs| knobs.visible_delay_ms = 5_000);
+    let id = it.opened("R1", "access").await;
+    let half = json!({"connection_drop": {"when": "mid_body"}});
+    it.fault("GET", "incident", 1, &half);
+    it.say(
+        id,
+        "withdrawn",
+        json!({"reason": "The project was stopped."}),
+    )
+    .await;
+    it.settle().await;
+    assert_eq!(it.circuits().await, []);
+    it.pass(Duration::from_secs(4), Duration::from_secs(2))
+        .await;
+    assert_eq!(
+        it.records("incident")[0]["state"],
+        "1",
+        "it is still unseen"
+    );
+    it.pass(Duration::from_secs(30), Duration::from_secs(2))
+        .await;
+    assert_eq!(it.records("incident")[0]["state"], "8");
+    assert_eq!(it.request(id).await.attention, None);
+}
 
 async fn state(it: &Running, id: Uuid, table: &str) -> String {
     let sys_id = it.ticket(id).await.sys_id.unwrap();

@@ -7,6 +7,8 @@ use std::time::Duration;
 use reqwest::{Client, Method};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use shared::job::JobState;
+use shared::store::jobs::{self, Job};
 use simulator::{AgentAction, CallFilter, Options, RowMap, Simulator};
 use tests::binary::{Home, PATIENCE, Running};
 use tests::databases::{Flavour, TestDatabase, fresh};
@@ -15,8 +17,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 mod callbacks;
 mod fifty;
 mod killed;
+mod poison;
 mod postgres_gone;
+mod recovery;
 mod redis_gone;
+mod throttled;
+mod zombie;
 
 /// Tables in which the routes make tickets.
 const TABLES: [&str; 3] = ["incident", "sc_task", "sc_req_item"];
@@ -73,7 +79,7 @@ struct Installation {
     http: Client,
     token: String,
     /// Dropped last: the processes may still be connected.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// A scheduler and where it answers.
@@ -112,7 +118,7 @@ impl Installation {
             simulator,
             http,
             token,
-            _database: database,
+            database,
         }
     }
 
@@ -129,6 +135,15 @@ impl Installation {
         let process = self.home.start("worker");
         process.logged("worker starts");
         process
+    }
+
+    /// The job of a kind for a request, as stored.
+    async fn job(&self, request: &str, kind: &str) -> Job {
+        let id = request.parse().expect("an id");
+        let jobs = jobs::of_request(self.database.store.conn(), id).await;
+        let jobs = jobs.expect("the database is there");
+        let found = jobs.into_iter().rfind(|job| job.kind == kind);
+        found.unwrap_or_else(|| panic!("no {kind} job of {request}"))
     }
 
     async fn call(&self, method: Method, url: &str, body: Option<&Value>) -> (u16, Value) {
@@ -348,4 +363,12 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     timeout(PATIENCE, looking)
         .await
         .unwrap_or_else(|_| panic!("it never happened that {what}"))
+}
+
+/// Whether this process holds the lease of a job that runs.
+fn holds(process: &Running, job: &Job) -> bool {
+    // Identities are host-kind-pid-random.
+    let mark = format!("-{}-", process.id());
+    let owner = job.lease_owner.as_deref().unwrap_or_default();
+    job.state == JobState::Running && owner.contains(&mark)
 }

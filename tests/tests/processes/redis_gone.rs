@@ -77,3 +77,40 @@ fn broker_problem(readiness: &Value) -> &str {
         .expect("the broker is looked at");
     broker["problem"].as_str().unwrap_or_default()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_would_lose_bells_is_refused_at_the_start() {
+    for (option, fix) in [
+        (
+            ["--maxmemory-policy", "allkeys-lru"],
+            "CONFIG SET maxmemory-policy noeviction",
+        ),
+        (["--cluster-enabled", "yes"], "redis.sentinel_nodes"),
+    ] {
+        let redis = RedisServer::start_with(&option);
+        let it = Installation::new(&redis.url()).await;
+        for process in ["scheduler", "worker"] {
+            let ended = it.home.run(process).with_code(3);
+            assert!(ended.stderr.contains(fix), "{ended}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_keeps_nothing_over_a_restart_is_told_of() {
+    let redis = RedisServer::start();
+    let it = Installation::new(&redis.url()).await;
+    let worker = it.worker();
+    let warning = worker.logged("Redis keeps nothing over a restart");
+    assert_eq!(warning["level"], "WARN", "{warning}");
+    worker.stop().with_code(0);
+    let redis = RedisServer::start_with(&["--appendonly", "yes"]);
+    let it = Installation::new(&redis.url()).await;
+    let worker = it.worker();
+    assert!(
+        !worker.printed().contains("keeps nothing"),
+        "{}",
+        worker.printed()
+    );
+    worker.stop().with_code(0);
+}

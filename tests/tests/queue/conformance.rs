@@ -106,12 +106,15 @@ async fn what_is_given_back_comes_out_next(broker: &Arc<dyn Broker>) {
     let lane = lane("back@main");
     broker.push(&lane, &bells(1..=5)).await.unwrap();
     assert_eq!(pop(broker, &[&lane], 4).await, [1, 2, 3, 4]);
-    broker.give_back(&lane, &bells(2..=4)).await.unwrap();
+    broker.push_front(&lane, &bells(2..=4)).await.unwrap();
     assert_eq!(pop(broker, &[&lane], 100).await, [2, 3, 4, 5]);
 
     let many: Vec<u128> = (1..=1_200).collect();
     broker.push(&lane, &bells([9_999])).await.unwrap();
-    broker.give_back(&lane, &bells(many.clone())).await.unwrap();
+    broker
+        .push_front(&lane, &bells(many.clone()))
+        .await
+        .unwrap();
     let mut all = Vec::new();
     while all.len() < 1_201 {
         all.extend(pop(broker, &[&lane], 500).await);
@@ -133,7 +136,7 @@ async fn depths_are_told_in_the_order_asked(broker: &Arc<dyn Broker>) {
 async fn asking_for_nothing_gives_nothing(broker: &Arc<dyn Broker>) {
     let lane = lane("nothing@main");
     broker.push(&lane, &[]).await.unwrap();
-    broker.give_back(&lane, &[]).await.unwrap();
+    broker.push_front(&lane, &[]).await.unwrap();
     assert_eq!(depth(broker, &lane).await, 0);
     broker.push(&lane, &bells([1])).await.unwrap();
     assert!(broker.pop(&[], 5, NO_WAIT).await.unwrap().is_empty());

@@ -37,7 +37,7 @@ async fn every_key_begins_with_the_prefix() {
     let broker = redis(&server).await;
     for name in ["a@main", "b@main"] {
         broker.push(&lane(name), &bells([1])).await.unwrap();
-        broker.give_back(&lane(name), &bells([2])).await.unwrap();
+        broker.push_front(&lane(name), &bells([2])).await.unwrap();
     }
     let count = |pattern: &str| {
         server.send(&format!(
@@ -341,4 +341,22 @@ impl Write for Logs {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Managed offers forbid `CONFIG`.
+#[tokio::test]
+async fn a_server_without_config_is_checked_all_the_same() {
+    let without = ["--rename-command", "CONFIG", ""];
+    let server = RedisServer::start_with(&without);
+    assert!(
+        server
+            .send("CONFIG GET maxmemory-policy")
+            .starts_with("-ERR unknown command")
+    );
+    let health = redis(&server).await.health().await.unwrap();
+    assert!(matches!(health, BrokerHealth::Redis { .. }), "{health:?}");
+    let evicting = [&without[..], &["--maxmemory-policy", "volatile-lru"]].concat();
+    let server = RedisServer::start_with(&evicting);
+    let error = redis(&server).await.health().await.unwrap_err();
+    assert!(matches!(error, BrokerError::Evicts { .. }), "{error}");
 }

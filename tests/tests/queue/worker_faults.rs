@@ -186,8 +186,8 @@ impl Broker for Dying {
         panic!("a defect, on purpose");
     }
 
-    async fn give_back(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
-        self.0.give_back(lane, doorbells).await
+    async fn push_front(&self, lane: &Lane, doorbells: &[Doorbell]) -> Result<(), BrokerError> {
+        self.0.push_front(lane, doorbells).await
     }
 
     async fn depth(&self, lanes: &[Lane]) -> Result<Vec<(Lane, u64)>, BrokerError> {

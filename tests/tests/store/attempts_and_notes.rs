@@ -1,9 +1,10 @@
+use shared::job::Lease;
 use shared::store::attempts::{CallRecord, NewAttempt, insert, of_job, of_request};
-use shared::store::{new_id, notes};
+use shared::store::{jobs, new_id, notes};
 use tests::databases::TestDatabase;
 use uuid::Uuid;
 
-use crate::{seconds, start, stored_request};
+use crate::{create_job, seconds, start, stored_request};
 
 on_both!(
     attempts_read_back_in_order,
@@ -71,6 +72,7 @@ async fn notes_are_marked_before_and_after_they_are_sent(db: &TestDatabase) {
         visible: second == 1,
         marker: format!("[tb:{second}]"),
         first_sent_at: None,
+        last_sent_at: None,
         sent_at: None,
         created_at: start() + seconds(second),
     };
@@ -83,22 +85,34 @@ async fn notes_are_marked_before_and_after_they_are_sent(db: &TestDatabase) {
         [first.clone(), second.clone()]
     );
 
-    assert!(
-        notes::mark_sending(conn, first.id, start() + seconds(10))
+    let job = jobs::insert(conn, &create_job(request.id), start())
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    let lease = claimed(db, job, "w1").await;
+    let mark = |id: Uuid, lease: Lease, at: i64| async move {
+        notes::mark_sending(conn, id, &lease, job, start() + seconds(at))
             .await
             .unwrap()
-    );
-    assert!(
-        notes::mark_sending(conn, first.id, start() + seconds(20))
-            .await
-            .unwrap()
-    );
+    };
+    assert!(mark(first.id, lease.clone(), 10).await);
+    assert!(mark(first.id, lease.clone(), 20).await);
     let pending = notes::pending(conn, request.id).await.unwrap();
     assert_eq!(
-        pending[0].first_sent_at,
-        Some(start() + seconds(10)),
-        "the first moment stays"
+        (pending[0].first_sent_at, pending[0].last_sent_at),
+        (Some(start() + seconds(10)), Some(start() + seconds(20)))
     );
+    notes::mark_refused(conn, &first).await.unwrap();
+    let pending = notes::pending(conn, request.id).await.unwrap();
+    assert_eq!(pending[0], first, "as it was before it was refused");
+    jobs::reclaim(conn, start(), start(), 10).await.unwrap();
+    let other = claimed(db, job, "w2").await;
+    assert!(
+        !mark(first.id, lease.clone(), 25).await,
+        "another worker has the job"
+    );
+    assert!(mark(first.id, other.clone(), 26).await);
 
     notes::mark_sent(conn, first.id, start() + seconds(30))
         .await
@@ -111,18 +125,23 @@ async fn notes_are_marked_before_and_after_they_are_sent(db: &TestDatabase) {
         std::slice::from_ref(&second)
     );
     assert!(
-        !notes::mark_sending(conn, first.id, start() + seconds(50))
-            .await
-            .unwrap(),
+        !mark(first.id, other.clone(), 50).await,
         "it is in the journal"
     );
     assert!(
-        !notes::mark_sending(conn, Uuid::from_u128(9), start())
-            .await
-            .unwrap(),
+        !mark(Uuid::from_u128(9), other, 50).await,
         "there is no such note"
     );
+    notes::mark_refused(conn, &first).await.unwrap();
     let all = notes::of_request(conn, request.id).await.unwrap();
     assert_eq!(all[0].sent_at, Some(start() + seconds(30)));
     assert_eq!(all[1], second);
+}
+
+async fn claimed(db: &TestDatabase, job: Uuid, owner: &str) -> Lease {
+    jobs::claim(db.store.conn(), &[job], owner, start())
+        .await
+        .unwrap()
+        .remove(0)
+        .lease
 }

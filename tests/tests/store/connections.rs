@@ -176,7 +176,7 @@ async fn a_dead_probe_holds_nobody_up(db: &TestDatabase) {
             .await
             .unwrap()
     );
-    let reclaimed = jobs::reclaim(conn, start(), 10).await.unwrap();
+    let reclaimed = jobs::reclaim(conn, start(), start(), 10).await.unwrap();
     assert_eq!(reclaimed.len(), 2, "their worker never registered");
     jobs::claim(conn, &[next], "w2", start()).await.unwrap();
     assert!(

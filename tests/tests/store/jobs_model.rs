@@ -27,6 +27,8 @@ enum Step {
     RingAgain,
     Reclaim,
     LoseProcess { owner: u8 },
+    SignOff { owner: u8 },
+    Acquit { owner: u8 },
     Unpark,
     Cancel { key: u128 },
     Wait { seconds: i64 },
@@ -37,10 +39,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..KEYS, prop_oneof![Just(0), 1_i64..20]).prop_map(|(key, delay)| Step::Insert { key, delay }),
         2 => (0_u64..4).prop_map(|room| Step::TakeDue { room }),
         4 => (any::<usize>(), 0_u8..3).prop_map(|(pick, owner)| Step::Claim { pick, owner }),
-        4 => (any::<usize>(), 0_u8..5, prop::bool::weighted(0.2)).prop_map(|(pick, how, stale)| Step::Finish { pick, how, stale }),
+        4 => (any::<usize>(), 0_u8..6, prop::bool::weighted(0.2)).prop_map(|(pick, how, stale)| Step::Finish { pick, how, stale }),
         1 => Just(Step::RingAgain),
         1 => Just(Step::Reclaim),
         1 => (0_u8..3).prop_map(|owner| Step::LoseProcess { owner }),
+        1 => (0_u8..3).prop_map(|owner| Step::SignOff { owner }),
+        1 => (0_u8..3).prop_map(|owner| Step::Acquit { owner }),
         1 => Just(Step::Unpark),
         1 => (0..KEYS).prop_map(|key| Step::Cancel { key }),
         2 => (1_i64..15).prop_map(|seconds| Step::Wait { seconds }),
@@ -170,6 +174,8 @@ impl Model {
                 self.alive.retain(|id| *id != format!("w{owner}"));
                 Ok(())
             }
+            Step::SignOff { owner } => self.sign_off(db, owner).await,
+            Step::Acquit { owner } => self.acquit(db, owner).await,
             Step::Unpark => self.unpark(db).await,
             Step::Cancel { key } => self.cancel(db, key).await,
             Step::Wait { seconds: count } => {
@@ -296,7 +302,12 @@ impl Model {
                 message: "429".into(),
                 uses_attempt: false,
             },
-            3 => Ending::Parked {
+            3 => Ending::PutOff {
+                due_at: later,
+                class: "held".into(),
+                message: "busy".into(),
+            },
+            4 => Ending::Parked {
                 reason: "no access".into(),
                 class: "auth".into(),
             },
@@ -319,6 +330,9 @@ impl Model {
         }
         let again = std::mem::take(&mut job.again);
         job.rung_at = None;
+        if !matches!(ending, Ending::PutOff { .. }) {
+            job.deaths = 0;
+        }
         match ending {
             Ending::Done | Ending::Dead { .. } if again => {
                 (job.state, job.due_at, job.attempts) = (JobState::Due, now, 0);
@@ -335,6 +349,7 @@ impl Model {
                 (job.state, job.due_at) = (JobState::Due, later);
                 job.attempts += i32::from(uses_attempt);
             }
+            Ending::PutOff { .. } => (job.state, job.due_at) = (JobState::Due, later),
             Ending::Parked { .. } => job.state = JobState::Parked,
             Ending::Cancelled { .. } => unreachable!("no step ends so"),
         }
@@ -360,7 +375,10 @@ impl Model {
     }
 
     async fn reclaim(&mut self, db: &TestDatabase) -> Result<(), TestCaseError> {
-        let back = jobs::reclaim(db.store.conn(), self.now, 100).await.unwrap();
+        let apart = self.now + seconds(30);
+        let back = jobs::reclaim(db.store.conn(), self.now, apart, 100)
+            .await
+            .unwrap();
         let mut ids: Vec<_> = back.into_iter().map(|it| it.id).collect();
         ids.sort_unstable();
         let mut expected = Vec::new();
@@ -371,12 +389,52 @@ impl Model {
                     .as_ref()
                     .is_some_and(|owner| self.alive.contains(owner))
             {
-                (job.state, job.due_at, job.rung_at) = (JobState::Due, self.now, None);
                 job.deaths += 1;
+                let due_at = if job.deaths > 2 { apart } else { job.due_at };
+                (job.state, job.due_at, job.rung_at) = (JobState::Due, due_at, None);
                 expected.push(*id);
             }
         }
         prop_assert_eq!(ids, expected);
+        Ok(())
+    }
+
+    async fn sign_off(&mut self, db: &TestDatabase, owner: u8) -> Result<(), TestCaseError> {
+        let owner = format!("w{owner}");
+        let back = jobs::hand_back(db.store.conn(), &owner, self.now)
+            .await
+            .unwrap();
+        let mut expected = 0;
+        for job in self.jobs.values_mut() {
+            if job.state == JobState::Running && job.owner.as_ref() == Some(&owner) {
+                (job.state, job.rung_at) = (JobState::Due, None);
+                expected += 1;
+            }
+        }
+        prop_assert_eq!(back, expected);
+        Ok(())
+    }
+
+    async fn acquit(&mut self, db: &TestDatabase, owner: u8) -> Result<(), TestCaseError> {
+        let owner = format!("w{owner}");
+        let acquitted = jobs::acquit(db.store.conn(), &owner, self.now)
+            .await
+            .unwrap();
+        let mut expected = 0;
+        for job in self.jobs.values_mut() {
+            let waits = matches!(
+                job.state,
+                JobState::Due | JobState::Rung | JobState::Running
+            );
+            if waits && job.deaths > 0 && job.owner.as_ref() != Some(&owner) {
+                if job.state == JobState::Due && job.deaths > 2 {
+                    job.due_at = self.now;
+                }
+                job.deaths = 0;
+                expected += 1;
+            }
+        }
+        prop_assert_eq!(acquitted, expected);
         Ok(())
     }
 

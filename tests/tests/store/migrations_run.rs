@@ -2,12 +2,14 @@
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
+use shared::drift::{Tally, Window};
 use shared::request::RequestState;
 use shared::store::audit::Actor;
+use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, idempotency, jobs, new_id, notes, people,
-    processes, sources, switches, table_facts, tickets,
+    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
+    people, processes, sources, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -72,6 +74,7 @@ async fn fill_requests(db: &TestDatabase) {
         visible: true,
         marker: "[tb:1]".into(),
         first_sent_at: None,
+        last_sent_at: None,
         sent_at: None,
         created_at: now,
     };
@@ -111,6 +114,24 @@ async fn fill_the_rest(db: &TestDatabase) {
         version: 0,
     };
     assert!(cursors::put(conn, None, &cursor).await.unwrap());
+    let report = drift::Report {
+        id: new_id(now),
+        connection: "main".into(),
+        table: "incident".into(),
+        window: Window {
+            from: "2026-02-02 09:00:00".into(),
+            to: "2026-03-02 09:00:00".into(),
+        },
+        started_at: now,
+        finished_at: None,
+        expected: 1,
+        found: 1,
+        tally: Tally::default(),
+        verdict: None,
+        reason: None,
+        findings: Vec::new(),
+    };
+    drift::put(conn, &report).await.unwrap();
     let process = processes::Process {
         id: "w1".into(),
         kind: "worker".into(),
@@ -129,6 +150,14 @@ async fn fill_the_rest(db: &TestDatabase) {
     table_facts::set_honours(conn, "main", "incident", true)
         .await
         .unwrap();
+    let seen = Seen {
+        connection: "main",
+        fingerprint: "f1",
+        worked_at: Some(now),
+        refused_at: None,
+        refused: 0,
+    };
+    credentials::note(conn, &seen, now).await.unwrap();
     let actor = Actor::Operator("op.one".into());
     switches::set(conn, "route:sap", false, None, &actor, now)
         .await
@@ -237,7 +266,9 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "audit_entries",
         "cadences",
         "circuits",
+        "credentials",
         "cursors",
+        "drift_reports",
         "events",
         "idempotency_keys",
         "jobs",

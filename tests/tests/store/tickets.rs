@@ -234,7 +234,7 @@ async fn the_write_ahead_needs_the_lease(db: &TestDatabase) {
         .unwrap()
         .maybe_sent_at;
     assert_eq!(marked, Some(start() + seconds(3)), "the newest send counts");
-    jobs::reclaim(conn, start(), 10).await.unwrap();
+    jobs::reclaim(conn, start(), start(), 10).await.unwrap();
     assert!(!mark(first.clone(), 4).await, "the job was taken back");
     let second = jobs::claim(conn, &[job], "w2", start())
         .await
@@ -453,11 +453,20 @@ async fn a_job_is_not_taken_back_under_a_write_ahead_on_postgres() {
     let marked = tickets::mark_maybe_sent(&tx, request.id, &lease, job, start());
     assert!(marked.await.unwrap());
     assert!(
-        jobs::reclaim(conn, start(), 10).await.unwrap().is_empty(),
+        jobs::reclaim(conn, start(), start(), 10)
+            .await
+            .unwrap()
+            .is_empty(),
         "w1 is on no list, but its write is under way"
     );
     tx.commit().await.unwrap();
-    assert_eq!(jobs::reclaim(conn, start(), 10).await.unwrap().len(), 1);
+    assert_eq!(
+        jobs::reclaim(conn, start(), start(), 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     jobs::claim(conn, &[job], "w2", start()).await.unwrap();
     assert_eq!(read(&db, &request).await.maybe_sent_at, Some(start()));
 }

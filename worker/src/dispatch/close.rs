@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use shared::crash::{Point, reach};
 use shared::store::StoreError;
 use shared::store::jobs::{Ending, QueuedJob};
 use tracing::{error, warn};
@@ -21,6 +22,20 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// The closings of a process, gathered.
 pub(crate) type Closings = Gather<Arc<Closing>, Option<Written>>;
 
+/// Why a claimed job is not run now.
+pub(super) struct Later {
+    pub(super) class: &'static str,
+    pub(super) message: &'static str,
+    pub(super) wait: TimeDelta,
+}
+
+/// A job of an unknown kind waits for a newer worker.
+pub(super) const UNKNOWN_KIND: Later = Later {
+    class: "unknown_kind",
+    message: "left for a newer worker",
+    wait: TimeDelta::seconds(30),
+};
+
 /// Writes the end of a run and rings the jobs that follow.
 pub(super) async fn close(ctx: &Context, closing: Closing) {
     let mut closing = Arc::new(closing);
@@ -37,7 +52,10 @@ pub(super) async fn close(ctx: &Context, closing: Closing) {
             None => alone(ctx, &closing).await,
         };
         match written {
-            Ok(Written::All(followers)) => return ring(ctx, &followers).await,
+            Ok(Written::All(followers)) => {
+                reach(Point::ClosingCommitted).await;
+                return ring(ctx, &followers).await;
+            }
             Ok(Written::LeaseLost) => return lost(&closing),
             Ok(Written::Stale) => {
                 let why = "the ticket changed meanwhile";
@@ -57,13 +75,12 @@ pub(super) async fn close(ctx: &Context, closing: Closing) {
 }
 
 /// Puts a claimed job back without having run it.
-pub(super) async fn put_back(ctx: &Context, work: &Work, class: &str, wait: Duration) {
-    let due_at = ctx.clock.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-    let ending = Ending::Retry {
+pub(super) async fn put_off(ctx: &Context, work: &Work, later: Later) {
+    let due_at = ctx.clock.now() + later.wait;
+    let ending = Ending::PutOff {
         due_at,
-        class: class.to_owned(),
-        message: "left for a newer worker".to_owned(),
-        uses_attempt: false,
+        class: later.class.to_owned(),
+        message: later.message.to_owned(),
     };
     let closing = Closing {
         job: work.job.clone(),
@@ -96,6 +113,7 @@ async fn try_batch(
             Written::Stale | Written::LeaseLost => return Ok(None),
         }
     }
+    reach(Point::ClosingWritten).await;
     tx.commit().await.map_err(StoreError::from)?;
     Ok(Some(written))
 }
@@ -104,6 +122,7 @@ async fn alone(ctx: &Context, closing: &Closing) -> Result<Written, StoreError> 
     let tx = ctx.store.begin().await?;
     let written = write::write(&tx, closing, ctx.clock.now()).await?;
     if let Written::All(_) = written {
+        reach(Point::ClosingWritten).await;
         tx.commit().await.map_err(StoreError::from)?;
     }
     Ok(written)

@@ -4,17 +4,22 @@ use shared::job::{Claimed, JobKind};
 use shared::request::RequestState;
 use tracing::error;
 
+use super::poison;
 use crate::attention::Attention;
 use crate::effects::{Effects, Subject, Wish};
 
 /// A job is dead. A create that can never succeed denies its request, and the requester may ask again (T16); a ticket that does
-/// not follow, or a source that does not hear, is flagged (T17).
+/// not follow, or a source that does not hear, is flagged (T17). So is a create that may have made its ticket all the same.
 pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effects) {
     error!(job = %job.id, kind = job.kind, class, reason, "a job is dead");
     let Some(request_id) = job.request_id else {
         return;
     };
     let wish = match job.kind.parse() {
+        // Its ticket may be there: nobody was left to see the answer.
+        Ok(JobKind::CreateTicket) if class == poison::CLASS => {
+            Wish::of(request_id, "ticket.given_up").raise(Attention::MayExist(reason))
+        }
         Ok(JobKind::CreateTicket) => Wish::of(request_id, "request.denied").enter(
             RequestState::Denied,
             Some(format!(
@@ -30,7 +35,7 @@ pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effe
         Ok(JobKind::GetTicketStatus) => {
             Wish::of(request_id, "ticket.not_read").raise(Attention::NotRead(reason))
         }
-        Err(_) => return,
+        Ok(JobKind::CheckDrift) | Err(_) => return,
     };
     push(effects, wish);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::crash::{Point, reach};
 use shared::store::circuits;
 use tracing::debug;
 
@@ -36,6 +37,7 @@ pub(crate) async fn pass(run: &Run<'_>, name: &str) -> Ran<Pass> {
     let until = if now < circuit.until {
         circuit.until
     } else if circuits::try_probe(run.ctx.store.conn(), name, run.job.id, now).await? {
+        reach(Point::ProbeTaken).await;
         debug!(circuit = name, "this job goes first");
         return Ok(Pass::Probe);
     } else {

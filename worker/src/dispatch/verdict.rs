@@ -15,9 +15,6 @@ use crate::effects::Effects;
 use crate::outcome::{Finished, Outcome, Scope};
 use crate::run::Run;
 
-/// How long a job of an unknown kind waits for a newer worker.
-pub(super) const UNKNOWN_KIND_WAIT: Duration = Duration::from_secs(30);
-
 /// First and longest time that a broken configuration is left alone; a log-in is tried rarely, or the account is locked.
 const PARKED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
 
@@ -74,11 +71,22 @@ fn ending(ctx: &Context, job: &Claimed, outcome: &Outcome, now: DateTime<Utc>) -
             after,
             message,
         } => retry(ctx, job, class, *after, message.clone(), now),
+        // A circuit turned it away, as far as is known before it did anything.
         Outcome::Hold {
+            scope: None,
             until,
             class,
             message,
-            ..
+        } => Ending::PutOff {
+            due_at: *until + spread(job),
+            class: (*class).to_owned(),
+            message: message.clone(),
+        },
+        Outcome::Hold {
+            scope: Some(_),
+            until,
+            class,
+            message,
         } => Ending::Retry {
             due_at: *until + spread(job),
             class: (*class).to_owned(),

@@ -9,7 +9,7 @@ use shared::store::jobs::{Ending, QueuedJob};
 use shared::store::requests::{self, Applied};
 use shared::store::tickets::{self, Saved};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, jobs, notes, people, table_facts,
+    StoreError, attempts, cadences, circuits, cursors, drift, jobs, notes, people, table_facts,
 };
 
 use super::verdict::{CircuitMove, Closing};
@@ -106,7 +106,7 @@ async fn follow_if_moved(
     read: &Request,
     now: DateTime<Utc>,
 ) -> Result<Option<QueuedJob>, StoreError> {
-    let current = requests::find(tx, read.id).await?;
+    let current = requests::hold(tx, read.id).await?;
     let moved = current.is_some_and(|current| current.version != read.version)
         || !notes::pending(tx, read.id).await?.is_empty();
     match &closing.job.connection {
@@ -156,6 +156,9 @@ async fn write_knowledge(
     for id in &effects.notes_sent {
         notes::mark_sent(tx, *id, now).await?;
     }
+    for note in &effects.notes_refused {
+        notes::mark_refused(tx, note).await?;
+    }
     if let Some(CursorMove { before, after }) = &effects.cursor {
         // Whoever moved it meanwhile has read as far; a cursor that lags is read over again, one that leads never is.
         cursors::put(tx, before.as_ref(), after).await?;
@@ -176,6 +179,9 @@ async fn write_knowledge(
             now,
         )
         .await?;
+    }
+    if let Some(report) = &effects.drift {
+        drift::put(tx, report).await?;
     }
     for noted in &effects.audit {
         audit::append(tx, &entry(noted), now).await?;

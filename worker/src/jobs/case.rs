@@ -1,13 +1,13 @@
 //! What most jobs begin with: a request, its ticket, its route, and a seat at the instance.
 
 use chrono::{DateTime, Utc};
-use servicenow_client::{Error, Table};
+use servicenow_client::{Client, Error, Table};
+use shared::budget::Class;
 use shared::request::Request;
 use shared::route::Route;
 use shared::store::{requests, tickets};
 use shared::template::TemplateInput;
 use shared::ticket::Ticket;
-use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use crate::connections::Connection;
@@ -27,25 +27,31 @@ pub(crate) struct Case<'a> {
     pub(crate) seat: Seat<'a>,
 }
 
-/// The right to call one table of an instance, one call at a time.
+/// A table of an instance that no circuit holds. Each call asks the budget by itself.
 pub(crate) struct Seat<'a> {
     pub(crate) connection: &'a Connection,
+    pub(crate) client: &'a Client,
     pub(crate) table: Table,
-    _permit: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Seat<'a> {
-    /// Waits for its turn. Ends the run when the connection has left the configuration or a circuit holds the table.
-    pub(crate) async fn take(run: &Run<'a>, connection: &str, table: &str) -> Ran<Self> {
+    /// For calls of a class. Ends the run when the connection has left the configuration or a circuit holds the table.
+    pub(crate) async fn take(
+        run: &Run<'a>,
+        class: Class,
+        connection: &str,
+        table: &str,
+    ) -> Ran<Self> {
         let Some(found) = run.ctx.connections.get(connection) else {
             return Err(gone(&format!("connection `{connection}`")).into());
         };
         run.enter(connection, &Scope::Table(table.to_owned()))
             .await?;
+        let client = found.client(class);
         Ok(Self {
-            table: found.client.table(table),
             connection: found,
-            _permit: found.permit().await,
+            client,
+            table: client.table(table),
         })
     }
 
@@ -57,7 +63,7 @@ impl<'a> Seat<'a> {
 
 impl<'a> Case<'a> {
     /// Reads it. A missing route or connection parks the job: the configuration once had it.
-    pub(crate) async fn load(run: &Run<'a>, request_id: Uuid) -> Ran<Self> {
+    pub(crate) async fn load(run: &Run<'a>, class: Class, request_id: Uuid) -> Ran<Self> {
         let conn = run.ctx.store.conn();
         let request = requests::find(conn, request_id)
             .await?
@@ -70,7 +76,7 @@ impl<'a> Case<'a> {
             .routes
             .by_name(&request.route)
             .ok_or_else(|| gone(&format!("route `{}`", request.route)))?;
-        let seat = Seat::take(run, &ticket.connection, ticket.kind.table()).await?;
+        let seat = Seat::take(run, class, &ticket.connection, ticket.kind.table()).await?;
         trace::ticket(ticket.number.as_deref());
         let sent_before = ticket.maybe_sent_at;
         Ok(Self {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use servicenow_client::{Fields, Record};
+use shared::budget::Class;
 use shared::request::RequestState;
 use shared::template::FieldProblem;
 use shared::ticket::{Ticket, TicketKind};
@@ -29,7 +30,7 @@ const LOOKS: [Duration; 3] = [
 ];
 
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
-    let mut case = Case::load(run, request_id).await?;
+    let mut case = Case::load(run, Class::Create, request_id).await?;
     if case.ticket.exists {
         return Ok(Finished::default());
     }

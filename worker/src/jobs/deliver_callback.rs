@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Response, StatusCode, Url};
 use shared::config::SourceSettings;
+use shared::crash::{Point, in_flight, reach};
 use shared::event::RequestEvent;
 use shared::request::Request;
 use shared::store::attempts::CallRecord;
@@ -18,8 +19,8 @@ use crate::effects::{Effects, Subject, Wish};
 use crate::outcome::{Finished, Outcome, Ran};
 use crate::run::{Run, millis};
 
-mod retry_after;
-mod sign;
+pub(crate) mod retry_after;
+pub(crate) mod sign;
 mod target;
 
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
@@ -116,13 +117,15 @@ async fn post(
         call = call.header("traceparent", traceparent);
     }
     let began = Instant::now();
-    let answer = match call.send().await {
+    reach(Point::CallbackReady).await;
+    let answer = match in_flight(Point::CallbackSent, call.send()).await {
         Ok(response) => answered(run, &response),
         Err(error) => Answer::None {
             why: unreachable(&error.without_url()),
         },
     };
     run.record(record(&origin, &answer, began.elapsed()));
+    reach(Point::CallbackAnswered).await;
     Ok(answer)
 }
 

@@ -9,9 +9,9 @@ use crate::run::Run;
 
 mod changes;
 mod one;
-mod reconcile;
-mod rows;
-mod zone;
+pub(super) mod reconcile;
+pub(super) mod rows;
+pub(super) mod zone;
 
 pub(super) async fn run(run: &Run<'_>, read: StatusRead) -> Ran {
     match read {

@@ -1,6 +1,6 @@
 //! How a record of ServiceNow shows in our ticket and in the state of its request (T9, T11).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use servicenow_client::{DifferenceKind, Fields, Record};
 use shared::request::{Request, RequestState};
 use shared::route::{Mastery, Route};
@@ -59,6 +59,15 @@ pub(crate) fn observe(ticket: &Ticket, row: &Record, now: DateTime<Utc>) -> Tick
     }
 }
 
+/// A replica lags behind for no longer than this.
+const LAG: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether the ticket showed something new a moment ago: then it is not gone when it cannot be seen, the replica that was asked may
+/// lag behind.
+pub(crate) fn seen_lately(ticket: &Ticket, now: DateTime<Utc>) -> bool {
+    ticket.checked_at.is_some_and(|at| now - at < LAG)
+}
+
 /// `sys_mod_count` of a row.
 pub(crate) fn mod_count(row: &Record) -> Option<i64> {
     row.get("sys_mod_count")?.parse().ok()
@@ -85,6 +94,14 @@ pub(crate) fn mapped(route: &Route, ticket: &Ticket) -> Mapped {
     })
 }
 
+/// Whether a ticket stands where `state` puts it: it means that state, or it has the value that is written for it, which may mean
+/// several.
+pub(crate) fn shows(route: &Route, ticket: &Ticket, state: RequestState) -> bool {
+    let written = route.states.value_out(state);
+    mapped(route, ticket) == Mapped::To(state)
+        || (written.is_some() && written == ticket.state.as_deref())
+}
+
 /// Who changed a row.
 pub(crate) fn actor(row: &Record) -> Actor {
     match row.get("sys_updated_by").filter(|user| !user.is_empty()) {
@@ -98,7 +115,8 @@ pub(crate) fn first_state(route: &Route, request: &Request, ticket: &Ticket, row
     let wish = Wish {
         only_from: &[RequestState::Accepted, RequestState::Opening],
         ..Wish::of(request.id, "ticket.created")
-    };
+    }
+    .lower_if(is_visible_again(request));
     match (route.mastery, mapped(route, ticket)) {
         (Mastery::Source, _) => wish.enter(RequestState::Open, None),
         (Mastery::Servicenow, Mapped::To(state)) => Wish {
@@ -160,13 +178,10 @@ pub(crate) fn is_understood(request: &Request) -> bool {
     unmapped.wrote(request.attention.as_deref()) || is_visible_again(request)
 }
 
-/// A record that was out of sight is flagged no longer once it is seen.
+/// A record that was out of sight, or of which nobody knew whether it is there, is flagged no longer once it is seen.
 pub(crate) fn is_visible_again(request: &Request) -> bool {
-    let hidden = Attention::NotVisible {
-        table: "",
-        number: "",
-    };
-    hidden.wrote(request.attention.as_deref())
+    let flag = request.attention.as_deref();
+    Attention::NOT_VISIBLE.wrote(flag) || Attention::MayExist("").wrote(flag)
 }
 
 /// Why a ticket is closed, in the words of whoever closed it.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use servicenow_client::{Error, ReadOptions};
+use shared::budget::Class;
 use shared::request::RequestState;
 use shared::route::Mastery;
 use shared::state_map::Mapped;
@@ -21,8 +22,11 @@ use crate::run::Run;
 mod notes;
 mod walk;
 
+/// Attempts that look for a ticket in vain before it is taken for gone.
+const LOOKS_FOR_TICKET: i32 = 5;
+
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
-    let case = Case::load(run, request_id).await?;
+    let case = Case::load(run, Class::Push, request_id).await?;
     if !case.ticket.exists {
         // The create follows the request once its ticket is there.
         return Ok(Finished::default());
@@ -48,7 +52,7 @@ async fn bring(run: &Run<'_>, case: &Case<'_>) -> Ran<Subject> {
         return Ok(case.subject(case.ticket.clone(), no_longer_flagged(case)));
     };
     let now = read(run, case).await?;
-    if mirror::mapped(case.route, &now) == Mapped::To(case.request.state) {
+    if mirror::shows(case.route, &now, case.request.state) {
         return Ok(case.subject(written(case, now), no_longer_flagged(case)));
     }
     if let Some(wish) = overtaken(case, &now) {
@@ -91,10 +95,17 @@ async fn read(run: &Run<'_>, case: &Case<'_>) -> Ran<Ticket> {
         .await
     {
         Ok(reply) => Ok(mirror::observe(&case.ticket, &reply.value, run.now())),
-        Err(error @ Error::NotFound { .. }) => {
-            Err(Outcome::dead("not_found", error.to_string()).into())
-        }
+        Err(error @ Error::NotFound { .. }) => Err(not_found(run, &error).into()),
         Err(error) => Err(case.seat.judge(run, &error).into()),
+    }
+}
+
+/// What was written a moment ago may be seen late; what is still not there after some looks is gone.
+fn not_found(run: &Run<'_>, error: &Error) -> Outcome {
+    if run.job.attempts < LOOKS_FOR_TICKET {
+        Outcome::retry("not_found", error.to_string())
+    } else {
+        Outcome::dead("not_found", error.to_string())
     }
 }
 

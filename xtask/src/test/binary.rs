@@ -1,20 +1,20 @@
-//! Builds the program that the process tests start, and finds out where cargo has put it.
+//! Builds a program, such as the one that the process tests start, and finds out where cargo has put it.
 
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use super::selection::Selection;
 use super::watchdog::Watchdog;
 use crate::environment;
 use crate::failure::{During, Failure};
 use crate::terminal;
 
-const NAME: &str = "ticketbridge";
-
-/// The path of the freshly built `ticketbridge`.
-pub(crate) fn build(watchdog: &mut Watchdog, selection: &Selection) -> Result<PathBuf, Failure> {
-    let arguments = selection.for_build();
+/// The path of the freshly built program of this name.
+pub(crate) fn build(
+    watchdog: &mut Watchdog,
+    name: &str,
+    arguments: &[&str],
+) -> Result<PathBuf, Failure> {
     terminal::say(&format!("cargo build {}", arguments.join(" ")));
     let mut command = watchdog.command(environment::cargo_program());
     environment::at_root(&mut command);
@@ -31,15 +31,15 @@ pub(crate) fn build(watchdog: &mut Watchdog, selection: &Selection) -> Result<Pa
             .during("reading from cargo build")?;
     }
     if !watchdog.wait(&mut child)?.success() {
-        return Err(Failure::broken("the build failed, so no test was run"));
+        return Err(Failure::broken("the build failed, so nothing was run"));
     }
-    executable(&messages)
+    executable(name, &messages)
         .ok_or_else(|| Failure::broken("cargo build did not say where the program is"))
 }
 
 /// The path that cargo names for the program. The test build of the same target names one as
 /// well, in another folder and with a hash; the program itself has exactly the target's name.
-fn executable(messages: &str) -> Option<PathBuf> {
+fn executable(name: &str, messages: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| {
@@ -47,7 +47,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
             let (path, _) = rest.split_once('"')?;
             Some(PathBuf::from(path))
         })
-        .find(|path| path.file_name().is_some_and(|name| name == NAME))
+        .find(|path| path.file_name().is_some_and(|file| file == name))
 }
 
 #[cfg(test)]
@@ -68,9 +68,9 @@ mod tests {
             r#"{"reason":"build-finished","success":true}"#,
         );
         assert_eq!(
-            executable(messages),
+            executable("ticketbridge", messages),
             Some(PathBuf::from("/b/debug/ticketbridge"))
         );
-        assert_eq!(executable(""), None);
+        assert_eq!(executable("ticketbridge", ""), None);
     }
 }

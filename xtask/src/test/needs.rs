@@ -16,9 +16,22 @@ pub(crate) struct Programs {
     pub(crate) postgres_folder: PathBuf,
 }
 
+/// A program, by its name in `PATH` or its path, and the Debian package that has it.
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) package: &'static str,
+}
+
 /// Finds all that is needed, installs what is missing where that is allowed, else says how.
 pub(crate) fn satisfy() -> Result<Programs, Failure> {
-    let missing = missing();
+    satisfy_with(&[])
+}
+
+/// The same with more programs.
+pub(crate) fn satisfy_with(more: &[Program]) -> Result<Programs, Failure> {
+    let mut missing = missing();
+    let lacking = more.iter().filter(|it| programs::find(it.name).is_none());
+    missing.extend(lacking.map(|it| it.package));
     if !missing.is_empty() {
         packages::install(&missing)?;
     }

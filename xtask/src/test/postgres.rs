@@ -1,5 +1,4 @@
-//! A PostgreSQL of our own: a fresh cluster in the folder of the run, on a free port, without
-//! durability, because it is thrown away. It never meets a server that runs already.
+//! A PostgreSQL of our own: a fresh cluster in the folder of the run, on a free port. It never meets a server that runs already.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -20,12 +19,25 @@ const PORT_ATTEMPTS: u32 = 5;
 const POLL: Duration = Duration::from_millis(50);
 const POLLS: u32 = 1200;
 
+/// Whether a commit is on the disk before it is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// As the server comes: `fsync` and `synchronous_commit` are on.
+    Default,
+    /// Not at all, because the cluster is thrown away.
+    None,
+}
+
 /// Starts the server and returns the URL of its database `postgres` for its superuser.
-pub(crate) fn start(watchdog: &mut Watchdog, programs: &Path) -> Result<String, Failure> {
+pub(crate) fn start(
+    watchdog: &mut Watchdog,
+    programs: &Path,
+    durability: Durability,
+) -> Result<String, Failure> {
     let cluster = Cluster::create(watchdog, programs)?;
     for _ in 0..PORT_ATTEMPTS {
         let port = free_port()?;
-        let mut server = cluster.launch(watchdog, port)?;
+        let mut server = cluster.launch(watchdog, port, durability)?;
         if cluster.becomes_ready(&mut server)? {
             terminal::say(&format!("PostgreSQL runs on port {port}"));
             return Ok(format!("postgres://postgres@127.0.0.1:{port}/postgres"));
@@ -71,7 +83,12 @@ impl Cluster {
         Err(cluster.failure("initdb failed"))
     }
 
-    fn launch(&self, watchdog: &mut Watchdog, port: u16) -> Result<Child, Failure> {
+    fn launch(
+        &self,
+        watchdog: &mut Watchdog,
+        port: u16,
+        durability: Durability,
+    ) -> Result<Child, Failure> {
         let mut command = self.command(watchdog, "postgres")?;
         command
             .arg("-D")
@@ -80,9 +97,12 @@ impl Cluster {
             .arg(&self.folder)
             .args(["-p", &port.to_string(), "-h", "127.0.0.1"])
             .args(["-c", "max_connections=300"])
-            .args(["-c", "fsync=off"])
-            .args(["-c", "full_page_writes=off"])
             .args(["-c", "log_min_messages=warning"]);
+        if durability == Durability::None {
+            command
+                .args(["-c", "fsync=off"])
+                .args(["-c", "full_page_writes=off"]);
+        }
         watchdog.spawn(&mut command)
     }
 

@@ -2,29 +2,22 @@
 //! listens for its summary.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use super::programs;
 use super::selection::Selection;
+use super::surroundings::Surroundings;
 use super::tally::{Runner, Tally};
 use super::watchdog::Watchdog;
 use crate::environment;
-use crate::failure::{During, Failure};
+use crate::failure::{self, Failure};
 use crate::terminal;
 
 /// Longer than the watchdog takes to stop what a test left running.
 const LONGEST_SILENCE: Duration = Duration::from_secs(20);
-
-/// What the tests find in their environment.
-pub(crate) struct Surroundings {
-    pub(crate) binary: PathBuf,
-    pub(crate) postgres_url: String,
-    pub(crate) redis_server: PathBuf,
-}
 
 /// How the suite ended. There is no tally when the runner never got to its summary.
 pub(crate) struct SuiteResult {
@@ -38,12 +31,9 @@ pub(crate) fn run(
     selection: &Selection,
     surroundings: &Surroundings,
 ) -> Result<SuiteResult, Failure> {
-    let temporary = watchdog.folder().join("tmp");
-    fs::create_dir(&temporary).during("making the temporary folder of the tests")?;
     let mut suite = Suite {
         watchdog,
         surroundings,
-        temporary,
     };
     if programs::find("cargo-nextest").is_none() {
         terminal::say("cargo-nextest is not installed, so `cargo test` runs the suite, slower");
@@ -64,7 +54,6 @@ pub(crate) fn run(
 struct Suite<'a> {
     watchdog: &'a mut Watchdog,
     surroundings: &'a Surroundings,
-    temporary: PathBuf,
 }
 
 impl Suite<'_> {
@@ -80,7 +69,7 @@ impl Suite<'_> {
         let lines = pass_on(&mut child);
         let status = self.watchdog.wait(&mut child)?;
         Ok(SuiteResult {
-            code: exit_code(status),
+            code: failure::exit_code(status),
             tally: runner.tally(&drain(&lines)),
         })
     }
@@ -88,15 +77,9 @@ impl Suite<'_> {
     fn command(&self, line: &[&str]) -> Command {
         let mut command = self.watchdog.command(environment::cargo_program());
         environment::at_root(&mut command);
+        self.surroundings.tell(&mut command);
         command
             .args(line)
-            .env("TICKETBRIDGE_BIN", &self.surroundings.binary)
-            .env(
-                "TICKETBRIDGE_TEST_POSTGRES_URL",
-                &self.surroundings.postgres_url,
-            )
-            .env("TICKETBRIDGE_REDIS_SERVER", &self.surroundings.redis_server)
-            .env("TMPDIR", &self.temporary)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if io::stderr().is_terminal() && !environment::colour_is_decided() {
@@ -152,11 +135,4 @@ fn drain(lines: &Receiver<String>) -> Vec<String> {
         drained.push(line);
     }
     drained
-}
-
-fn exit_code(status: ExitStatus) -> u8 {
-    status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1)
 }

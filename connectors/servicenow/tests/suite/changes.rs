@@ -45,12 +45,13 @@ fn instance(rows: &[Row], request: &ChangesRequest, counts: bool) -> Page {
             (row.stamp(), row.id.clone()) > (cursor.updated_on.clone(), cursor.sys_id.clone())
         })
         .collect();
-    let skip = usize::try_from(request.offset).expect("an offset");
+    let (skipped, size) = request.window();
+    let skip = usize::try_from(skipped).expect("an offset");
     Page {
         rows: after
             .iter()
             .skip(skip)
-            .take(request.limit as usize)
+            .take(size as usize)
             .filter(|row| !row.hidden)
             .map(|row| row.record())
             .collect(),
@@ -182,6 +183,22 @@ fn hidden_rows_are_counted_and_stepped_over() {
 
     let nothing = verdict(3, 0, page(vec![], Some(0)));
     assert_eq!((nothing.hidden, nothing.more), (0, false));
+}
+
+#[test]
+fn rows_known_to_be_hidden_are_asked_for_again_up_to_the_largest_page() {
+    let window = |offset| {
+        ChangesRequest {
+            offset,
+            ..request(200, Cursor::default())
+        }
+        .window()
+    };
+    assert_eq!(window(0), (0, 200));
+    assert_eq!(window(400), (0, 600));
+    assert_eq!(window(9_800), (0, 10_000));
+    assert_eq!(window(10_000), (200, 10_000));
+    assert_eq!(window(u64::MAX).1, 10_000);
 }
 
 #[test]

@@ -307,6 +307,28 @@ async fn a_connection_that_ends_inside_the_body_is_cut() {
 }
 
 #[tokio::test]
+async fn half_of_a_refusal_is_cut_and_says_nothing_of_the_configuration() {
+    for status in [400, 403, 404] {
+        let mut bytes = json(status, &error_body("No Record found", "It is not there"));
+        bytes.truncate(bytes.len() - 30);
+        let responder = Responder::start(move |_| Act::AnswerAndClose(bytes.clone()));
+        let table = responder.client().table("incident");
+        let error = table
+            .get("abc", &ReadOptions::default())
+            .await
+            .expect_err("an error");
+        let is_cut = matches!(
+            error,
+            Error::Garbage {
+                kind: GarbageKind::Cut,
+                ..
+            }
+        );
+        assert!(is_cut, "{status}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a14_202_was_thrown_away() {
     let error = post(answer(202, &[], "")).await;
     assert!(matches!(

@@ -249,20 +249,25 @@ async fn a_marker_is_found_absent_or_not_to_be_told() {
     let found = rows(&[entry("j1", "abc", "Approved. [ref:m2]")]);
     let none = rows(&[]);
     let hidden = r#"{"result":{"sys_id":{"display_value":"abc","value":"abc"}}}"#;
-    for (entries, record, marker, expected, calls) in [
-        (&found, hidden, "[ref:m2]", MarkerSearch::Found, 1),
-        (&none, RENDERED, "[ref:m1]", MarkerSearch::Found, 2),
-        (&none, RENDERED, "[ref:m3]", MarkerSearch::Absent, 2),
-        (&none, hidden, "[ref:m1]", MarkerSearch::Unreadable, 2),
-        (&found, RENDERED, "[ref:m3]", MarkerSearch::Absent, 2),
+    for (entries, record, marker, listed, rendered) in [
+        (&found, hidden, "[ref:m2]", true, MarkerSearch::Unreadable),
+        (&none, RENDERED, "[ref:m1]", false, MarkerSearch::Found),
+        (&none, RENDERED, "[ref:m3]", false, MarkerSearch::Absent),
+        (&none, hidden, "[ref:m1]", false, MarkerSearch::Unreadable),
+        (&found, RENDERED, "[ref:m3]", false, MarkerSearch::Absent),
     ] {
         let responder = journal(json(200, entries), record);
-        let search = responder
-            .client()
-            .journals()
-            .find_marker("incident", "abc", "comments", marker)
-            .await;
-        assert_eq!(search.expect("an answer"), expected, "{marker}");
-        assert_eq!(responder.seen().len(), calls, "{marker}");
+        let journals = responder.client().journals();
+        let found = journals
+            .marker_in_entries("incident", "abc", "comments", marker)
+            .await
+            .expect("an answer");
+        assert_eq!(found.value, listed, "{marker}");
+        let found = journals
+            .marker_in_text("incident", "abc", "comments", marker)
+            .await
+            .expect("an answer");
+        assert_eq!(found.value, rendered, "{marker}");
+        assert_eq!(responder.seen().len(), 2, "one call each");
     }
 }

@@ -500,6 +500,91 @@ async fn a_stored_refresh_token_is_used_and_its_successor_reported() {
     );
 }
 
+fn stored(
+    responder: &Responder,
+    clock: &ManualClock,
+    stored: &Arc<Mutex<Vec<&'static str>>>,
+) -> Client {
+    let stored = stored.clone();
+    let options = ClientOptions {
+        now: clock.clock(),
+        refresh_token_source: Some(Arc::new(move || {
+            let mut stored = stored.lock().expect("the store");
+            let now = *stored.first()?;
+            if stored.len() > 1 {
+                stored.remove(0);
+            }
+            Some(now.into())
+        })),
+        ..responder.options(Auth::RefreshToken {
+            client_id: "client-1".to_owned(),
+            client_secret: "client-secret-1".into(),
+            refresh_token: "first".into(),
+        })
+    };
+    Client::new(options).expect("a client")
+}
+
+#[tokio::test]
+async fn the_loser_of_a_rotation_reads_again_before_it_gives_up() {
+    let (responder, valid) = rotating();
+    "second".clone_into(&mut valid.lock().expect("the token"));
+    // The winner stores the successor between our look and our refusal.
+    let looks = Arc::new(Mutex::new(vec!["first", "second"]));
+    let client = stored(&responder, &ManualClock::default(), &looks);
+    get(&client).await.expect("a record");
+    let asked: Vec<_> = responder
+        .seen_on(TOKEN_PATH)
+        .iter()
+        .filter_map(|seen| seen.form("refresh_token"))
+        .collect();
+    assert_eq!(asked, ["first", "second"]);
+    let log_ins = client.take_log_ins();
+    assert_eq!((log_ins.refused, log_ins.refused_at), (0, None));
+}
+
+#[tokio::test]
+async fn a_token_that_could_not_be_stored_is_not_given_up_for_its_predecessor() {
+    let (responder, valid) = rotating();
+    "first".clone_into(&mut valid.lock().expect("the token"));
+    let clock = ManualClock::default();
+    let client = stored(&responder, &clock, &Arc::new(Mutex::new(vec!["first"])));
+    for _ in 0..3 {
+        get(&client).await.expect("a record");
+        clock.advance(1800);
+    }
+    assert_eq!(responder.seen_on(TOKEN_PATH).len(), 3, "none was refused");
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_and_a_new_one_is_taken_from_where_it_is_stored() {
+    let (responder, valid) = rotating();
+    "mended".clone_into(&mut valid.lock().expect("the token"));
+    let clock = ManualClock::default();
+    let store = Arc::new(Mutex::new(vec!["first"]));
+    let client = stored(&responder, &clock, &store);
+    let now = (clock.clock())();
+    get(&client).await.expect_err("an error");
+    assert_eq!(
+        responder.seen_on(TOKEN_PATH).len(),
+        1,
+        "what is stored is no other"
+    );
+    let log_ins = client.take_log_ins();
+    assert_eq!(
+        (log_ins.refused, log_ins.refused_at, log_ins.worked_at),
+        (1, Some(now), None)
+    );
+    *store.lock().expect("the store") = vec!["mended"];
+    clock.advance(30);
+    get(&client).await.expect("a record");
+    let log_ins = client.take_log_ins();
+    assert_eq!(
+        (log_ins.refused, log_ins.worked_at),
+        (0, Some(now + Duration::from_secs(30)))
+    );
+}
+
 #[tokio::test]
 async fn an_unchanged_refresh_token_is_not_reported_again() {
     let responder = Responder::start(|seen| {

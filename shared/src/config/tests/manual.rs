@@ -123,6 +123,7 @@ fn the_examples_run_and_tell_the_true_defaults() {
             shown.poll(),
             shown.overlap(),
             shown.reconcile(),
+            shown.drift().unwrap_or_default(),
             shown.quiet(),
             shown.person_cache(),
         ],
@@ -132,13 +133,24 @@ fn the_examples_run_and_tell_the_true_defaults() {
             default.poll(),
             default.overlap(),
             default.reconcile(),
+            default.drift().unwrap_or_default(),
             default.quiet(),
             default.person_cache(),
         ]
     );
     assert_eq!(
-        (shown.max_in_flight, shown.page_size),
-        (default.max_in_flight, default.page_size)
+        (
+            shown.max_in_flight,
+            shown.page_size,
+            shown.drift_days,
+            shown.refresh_token_days
+        ),
+        (
+            default.max_in_flight,
+            default.page_size,
+            default.drift_days,
+            default.refresh_token_days
+        )
     );
     assert_eq!(
         settings.sources["idm"].allow_http,
@@ -175,7 +187,7 @@ fn the_defaults_alone_are_valid_for_one_process() {
     assert_eq!(settings.server.base_url(), "http://127.0.0.1:8080");
     assert_eq!(settings.queue.kind, QueueKind::Memory);
     assert_eq!(settings.telemetry.format, LogFormat::Auto);
-    assert_eq!(settings.worker.kinds(), crate::job::JobKind::ALL);
+    assert_eq!(settings.worker.kinds(), crate::job::JobKind::QUEUES);
     assert_eq!(settings.retry.policy().max_attempts, 12);
     assert_eq!(
         settings.callbacks.policy().max_attempts,

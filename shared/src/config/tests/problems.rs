@@ -166,3 +166,27 @@ fn an_instance_is_named_by_its_address_alone() {
         assert_eq!(problems.0[0].problem, "has a path or a query");
     }
 }
+
+#[test]
+fn a_day_that_is_none_is_told_and_a_good_one_is_read() {
+    let text = |day: &str| {
+        format!(
+            "[connections.main]\nbase_url = \"https://acme.service-now.com\"\nauth = \"api_key\"\napi_key = \"k\"\n\
+             credential_expires_on = {day}\n"
+        )
+    };
+    let problems = load(&text("\"2027-02-30\""), &[]).unwrap_err().0;
+    assert_eq!(
+        (
+            problems[0].key.as_str(),
+            problems[0].problem.as_str(),
+            problems.len()
+        ),
+        ("connections.main.credential_expires_on", "is no date", 1)
+    );
+    for day in ["\"2027-03-31\"", "2027-03-31"] {
+        let settings = load(&text(day), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let known = settings.connections["main"].credential_expires_on;
+        assert_eq!(known, "2027-03-31".parse().ok());
+    }
+}

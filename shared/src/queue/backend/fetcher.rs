@@ -93,7 +93,7 @@ impl Fetcher {
             lanes.entry(rung.lane).or_default().push(rung.bell);
         }
         for (lane, bells) in lanes {
-            if let Err(error) = self.broker.give_back(&lane, &bells).await {
+            if let Err(error) = self.broker.push_front(&lane, &bells).await {
                 let bells = bells.len();
                 warn!(%lane, bells, %error, "bells could not be handed back; they are rung again from the database");
             }

@@ -116,9 +116,25 @@ impl Server {
         command: &Cmd,
         server_waits: Duration,
     ) -> Result<T, BrokerError> {
-        let patience = self.patience + server_waits;
         let mut connection = connection.clone();
-        match timeout(patience, command.query_async(&mut connection)).await {
+        let answer = command.query_async(&mut connection);
+        self.within(self.patience + server_waits, answer).await
+    }
+
+    /// Waits for an answer that needs no time of the server's own.
+    pub(super) async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, BrokerError> {
+        self.within(self.patience, answer).await
+    }
+
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, BrokerError> {
+        match timeout(patience, answer).await {
             Ok(answer) => answer.map_err(|source| self.explain(source)),
             Err(_) => Err(self.slow(patience)),
         }
@@ -143,6 +159,14 @@ impl Server {
     pub(super) fn not_connected(&self) -> BrokerError {
         let source = RedisError::from((ErrorKind::Io, "not connected"));
         self.unreachable(source)
+    }
+
+    pub(super) fn unreadable(&self) -> BrokerError {
+        let source = (
+            ErrorKind::UnexpectedReturnType,
+            "an answer of another form than the script gives",
+        );
+        self.explain(RedisError::from(source))
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, BrokerError> {

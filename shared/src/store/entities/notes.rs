@@ -11,6 +11,7 @@ pub struct Model {
     pub visible: bool,
     pub marker: String,
     pub first_sent_at: Option<DateTimeUtc>,
+    pub last_sent_at: Option<DateTimeUtc>,
     pub sent_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
 }

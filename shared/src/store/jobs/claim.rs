@@ -21,6 +21,7 @@ struct Row {
     first_started_at: DateTime<Utc>,
     traceparent: Option<String>,
     lease_token: i64,
+    worker_deaths: i32,
 }
 
 /// Claims those of `ids` that wait and are due, in one statement. The others have ended, run elsewhere or wait longer.
@@ -52,7 +53,7 @@ pub async fn claim(
     .bind(now)
     .then(
         " WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM picked) RETURNING id, kind, payload, lane, \
-         connection, request_id, attempts, first_started_at, traceparent, lease_token",
+         connection, request_id, attempts, first_started_at, traceparent, lease_token, worker_deaths",
     )
     .all(conn)
     .await?;
@@ -71,6 +72,7 @@ impl Row {
             attempts: self.attempts,
             first_started_at: self.first_started_at,
             traceparent: self.traceparent,
+            worker_deaths: self.worker_deaths,
             lease: Lease {
                 owner: owner.to_owned(),
                 token: self.lease_token,

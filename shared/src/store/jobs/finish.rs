@@ -24,6 +24,15 @@ pub enum Ending {
         /// Whether it counts as an attempt (429 does not).
         uses_attempt: bool,
     },
+    /// Claimed, but not run: to be looked at again. It says nothing about the job, so the count of its dead workers stays.
+    PutOff {
+        /// Not before.
+        due_at: DateTime<Utc>,
+        /// Why, as a stable word.
+        class: String,
+        /// Why, in words.
+        message: String,
+    },
     /// Waits until somebody mends the configuration; counts as no attempt.
     Parked {
         /// What to mend.
@@ -47,7 +56,8 @@ pub enum Ending {
 
 /// Writes the end of a run, last in the closing transaction. False when the lease is lost: roll everything back.
 ///
-/// A job that was asked for again while it ran (see `insert`) is due at once instead of done or dead.
+/// A job that was asked for again while it ran (see `insert`) is due at once instead of done or dead. A run that came to an
+/// end, whichever, has not killed its worker: the count of those that died over the job begins anew.
 pub async fn finish(
     conn: &impl ConnectionTrait,
     id: Uuid,
@@ -91,6 +101,14 @@ fn set_ending(sql: Sql, ending: &Ending, now: DateTime<Utc>) -> Sql {
         Ending::Parked { reason, class } => {
             error(sql.then(", state = 'parked'"), Some(class), Some(reason))
         }
+        Ending::PutOff {
+            due_at,
+            class,
+            message,
+        } => {
+            let sql = sql.then(", state = 'due', due_at = ").bind(*due_at);
+            error_alone(sql, Some(class), Some(message))
+        }
         Ending::Retry {
             due_at,
             class,
@@ -122,6 +140,10 @@ fn ended_unless_again(sql: Sql, state: &'static str, now: DateTime<Utc>) -> Sql 
 }
 
 fn error(sql: Sql, class: Option<&String>, message: Option<&String>) -> Sql {
+    error_alone(sql.then(", worker_deaths = 0"), class, message)
+}
+
+fn error_alone(sql: Sql, class: Option<&String>, message: Option<&String>) -> Sql {
     sql.then(", last_error_class = ")
         .bind(class.cloned())
         .then(", last_error = ")

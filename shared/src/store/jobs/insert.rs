@@ -90,6 +90,7 @@ fn queued_job(id: Uuid, new: &NewJob, rung: bool) -> QueuedJob {
         kind: new.payload.kind(),
         traceparent: new.traceparent.clone(),
         rung,
+        first: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Jobs: inserted with the fact that causes them, rung, claimed under a lease, finished under the same lease.
 
+mod acquit;
 mod cancel;
 mod claim;
 mod finish;
@@ -9,13 +10,14 @@ mod read;
 mod reclaim;
 mod ring;
 
+pub use acquit::{acquit, had_suspect};
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::claim;
 pub use finish::{Ending, finish};
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
-pub use read::{Job, LaneCount, counts, find, is_live, of_request};
-pub use reclaim::{Reclaimed, reclaim};
+pub use read::{Job, LaneCount, counts, ended, find, find_of_source, is_live, of_request};
+pub use reclaim::{Reclaimed, hand_back, reclaim};
 pub use ring::{LaneDue, lanes_waiting, ring_again, take_due};
 
 use sea_orm::FromQueryResult;
@@ -37,7 +39,12 @@ pub struct QueuedJob {
     pub traceparent: Option<String>,
     /// Whether the row says that it was rung: then it is to be pushed after the commit.
     pub rung: bool,
+    /// Whether its bell goes to the front of the lane: its worker was lost, and it has waited its turn once.
+    pub first: bool,
 }
+
+/// What [`reclaim`] writes as the class of the last error.
+const WORKER_LOST: &str = "worker_lost";
 
 /// The kinds that this program knows. Jobs of newer kinds are left to the newer program that wrote them.
 fn known_kinds() -> Vec<String> {
@@ -59,7 +66,11 @@ struct QueuedRow {
     lane: String,
     kind: String,
     traceparent: Option<String>,
+    last_error_class: Option<String>,
 }
+
+/// What an `UPDATE` of jobs returns for a [`QueuedRow`].
+const RETURNING_QUEUED: &str = " RETURNING id, lane, kind, traceparent, last_error_class";
 
 impl QueuedRow {
     fn queued(self, rung: bool) -> Result<QueuedJob, StoreError> {
@@ -73,6 +84,7 @@ impl QueuedRow {
             kind,
             traceparent: self.traceparent,
             rung,
+            first: self.last_error_class.as_deref() == Some(WORKER_LOST),
         })
     }
 }

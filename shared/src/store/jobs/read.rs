@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::job::JobState;
-use crate::store::StoreError;
 use crate::store::entities::jobs::{Column, Entity, Model};
 use crate::store::sql::Sql;
+use crate::store::{StoreError, requests};
 
 use super::Holder;
 
@@ -44,7 +44,7 @@ pub struct Job {
     pub lease_owner: Option<String>,
     /// How often it was claimed.
     pub lease_token: i64,
-    /// How many processes have died while they held it.
+    /// How many processes in a row have died while they held it.
     pub worker_deaths: i32,
     /// Key that keeps a second one out.
     pub dedup_key: Option<String>,
@@ -73,11 +73,14 @@ pub struct LaneCount {
     pub lane: String,
     /// The state.
     pub state: JobState,
-    /// How many.
+    /// How many; 1,000 dead or parked ones stand for that many or more.
     pub count: u64,
-    /// Since when the oldest of them is (or was) due.
+    /// Since when the oldest of them is due. `None` for dead and parked ones.
     pub oldest: Option<DateTime<Utc>>,
 }
+
+/// As many dead or parked jobs of a lane are counted: enough to tell that something is wrong.
+const KEPT_COUNTED: i64 = 1_000;
 
 #[derive(FromQueryResult)]
 struct CountRow {
@@ -94,6 +97,34 @@ pub async fn find(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, 
         .await?
         .map(Job::try_from)
         .transpose()
+}
+
+/// The job of that id, if it is about a request of `source`.
+pub async fn find_of_source(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    id: Uuid,
+) -> Result<Option<Job>, StoreError> {
+    let Some(job) = find(conn, id).await? else {
+        return Ok(None);
+    };
+    let Some(request_id) = job.request_id else {
+        return Ok(None);
+    };
+    let request = requests::find_of_source(conn, source, request_id).await?;
+    Ok(request.map(|_| job))
+}
+
+/// Those of `ids` that have ended, in one statement.
+pub async fn ended(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let rows: Vec<Holder> = Sql::new(
+        conn,
+        "SELECT id FROM jobs WHERE state IN ('done', 'dead', 'cancelled') AND id",
+    )
+    .one_of(ids)
+    .all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Whether a job that has not ended holds this key.
@@ -123,22 +154,12 @@ pub async fn of_request(
     rows.into_iter().map(Job::try_from).collect()
 }
 
-/// How many jobs of each lane are in each state, but for those that ended well or were cancelled: they only grow.
+/// How many jobs of each lane are in each state, but for those that ended well or were cancelled: they only grow. So do
+/// dead ones where nobody looks after them; [`KEPT_COUNTED`] dead or parked ones stand for that many or more.
 pub async fn counts(conn: &impl ConnectionTrait) -> Result<Vec<LaneCount>, StoreError> {
-    // One branch per partial index, so that the rows of the past are never looked at.
-    let rows: Vec<CountRow> = Sql::new(
-        conn,
-        "SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'due' GROUP BY lane, state \
-         UNION ALL \
-         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'rung' GROUP BY lane, state \
-         UNION ALL \
-         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'running' GROUP BY lane, state \
-         UNION ALL \
-         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state IN ('parked', 'dead') \
-         GROUP BY lane, state ORDER BY lane, state",
-    )
-    .all(conn)
-    .await?;
+    let mut rows = live_counts(conn).await?;
+    rows.extend(kept_counts(conn).await?);
+    rows.sort_by(|a, b| (&a.lane, &a.state).cmp(&(&b.lane, &b.state)));
     rows.into_iter()
         .map(|row| {
             Ok(LaneCount {
@@ -149,6 +170,40 @@ pub async fn counts(conn: &impl ConnectionTrait) -> Result<Vec<LaneCount>, Store
             })
         })
         .collect()
+}
+
+async fn live_counts(conn: &impl ConnectionTrait) -> Result<Vec<CountRow>, StoreError> {
+    // One branch per partial index, so that the rows of the past are never looked at.
+    Sql::new(
+        conn,
+        "SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'due' GROUP BY lane, state \
+         UNION ALL \
+         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'rung' GROUP BY lane, state \
+         UNION ALL \
+         SELECT lane, state, COUNT(*) AS count, MIN(due_at) AS oldest FROM jobs WHERE state = 'running' GROUP BY lane, state",
+    )
+    .all(conn)
+    .await
+}
+
+/// The lanes are found by steps through the index, and no more of each is counted than is told.
+async fn kept_counts(conn: &impl ConnectionTrait) -> Result<Vec<CountRow>, StoreError> {
+    Sql::new(
+        conn,
+        "WITH RECURSIVE kept(lane) AS (SELECT MIN(lane) FROM jobs WHERE state IN ('parked', 'dead') UNION ALL \
+         SELECT (SELECT MIN(jobs.lane) FROM jobs WHERE jobs.state IN ('parked', 'dead') AND jobs.lane > kept.lane) \
+         FROM kept WHERE kept.lane IS NOT NULL), \
+         counts AS (SELECT kept.lane, states.state, (SELECT COUNT(*) FROM (SELECT 1 FROM jobs \
+         WHERE jobs.state IN ('parked', 'dead') AND jobs.lane = kept.lane AND jobs.state = states.state LIMIT ",
+    )
+    .bind(KEPT_COUNTED)
+    .then(
+        ") AS counted) AS count FROM kept CROSS JOIN (SELECT 'parked' AS state UNION ALL SELECT 'dead') AS states \
+         WHERE kept.lane IS NOT NULL) \
+         SELECT lane, state, count, NULL AS oldest FROM counts WHERE count > 0",
+    )
+    .all(conn)
+    .await
 }
 
 fn state(word: &str) -> Result<JobState, StoreError> {

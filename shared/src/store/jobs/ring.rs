@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{QueuedJob, QueuedRow, known_kinds};
+use super::{QueuedJob, QueuedRow, RETURNING_QUEUED, known_kinds};
 use crate::store::StoreError;
 use crate::store::sql::Sql;
 
@@ -39,6 +39,7 @@ struct TakenRow {
     lane: String,
     kind: String,
     traceparent: Option<String>,
+    last_error_class: Option<String>,
     priority: i16,
     due_at: DateTime<Utc>,
 }
@@ -69,7 +70,8 @@ pub async fn take_due(
             .then(", updated_at = ")
             .bind(now)
             .then(" WHERE state = 'due' AND id IN (SELECT id FROM picked)")
-            .then(" RETURNING id, lane, kind, traceparent, priority, due_at")
+            .then(RETURNING_QUEUED)
+            .then(", priority, due_at")
             .all(conn)
             .await?;
         rows.sort_by_key(|row| (row.priority, row.due_at, row.id));
@@ -79,6 +81,7 @@ pub async fn take_due(
                 lane,
                 kind,
                 traceparent,
+                last_error_class,
                 ..
             } = row;
             taken.push(
@@ -87,6 +90,7 @@ pub async fn take_due(
                     lane,
                     kind,
                     traceparent,
+                    last_error_class,
                 }
                 .queued(true)?,
             );
@@ -145,22 +149,25 @@ pub async fn ring_again(
     now: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<QueuedJob>, StoreError> {
-    let rows: Vec<QueuedRow> =
-        Sql::new(conn, "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'rung' AND lane = ")
-            .bind(lane)
-            .then(" AND rung_at < ")
-            .bind(rung_before)
-            .then(" AND kind")
-            .one_of(&known_kinds())
-            .then(" ORDER BY rung_at LIMIT ")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .postgres(" FOR UPDATE SKIP LOCKED")
-            .then(") UPDATE jobs SET rung_at = ")
-            .bind(now)
-            .then(", updated_at = ")
-            .bind(now)
-            .then(" WHERE state = 'rung' AND id IN (SELECT id FROM picked) RETURNING id, lane, kind, traceparent")
-            .all(conn)
-            .await?;
+    let rows: Vec<QueuedRow> = Sql::new(
+        conn,
+        "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state = 'rung' AND lane = ",
+    )
+    .bind(lane)
+    .then(" AND rung_at < ")
+    .bind(rung_before)
+    .then(" AND kind")
+    .one_of(&known_kinds())
+    .then(" ORDER BY rung_at LIMIT ")
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .postgres(" FOR UPDATE SKIP LOCKED")
+    .then(") UPDATE jobs SET rung_at = ")
+    .bind(now)
+    .then(", updated_at = ")
+    .bind(now)
+    .then(" WHERE state = 'rung' AND id IN (SELECT id FROM picked)")
+    .then(RETURNING_QUEUED)
+    .all(conn)
+    .await?;
     rows.into_iter().map(|row| row.queued(true)).collect()
 }

@@ -6,9 +6,12 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, SimpleExpr};
+use sea_orm::sea_query::{
+    Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, UnionType,
+};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -83,14 +86,16 @@ pub async fn list(
     after: Option<ListCursor>,
     limit: u64,
 ) -> Result<(Vec<Request>, Option<ListCursor>), StoreError> {
-    let mut rows = Entity::find()
-        .filter(condition(filter))
-        .filter(Condition::all().add_option(after.map(behind)))
-        .order_by_desc(Column::CreatedAt)
-        .order_by_desc(Column::Id)
-        .limit(limit.saturating_add(1))
-        .all(conn)
-        .await?;
+    let most = limit.saturating_add(1);
+    let chosen = match filter.state.as_slice() {
+        [] => newest(condition(filter), after, most),
+        [state] => newest(condition(filter).add(in_state(*state)), after, most),
+        states => {
+            let of_any = of_each_state(filter, states, after, most);
+            newest(Condition::all().add_option(of_any), None, most)
+        }
+    };
+    let mut rows = chosen.all(conn).await?;
     let more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = rows.last().filter(|_| more).map(|row: &Model| ListCursor {
@@ -104,6 +109,42 @@ pub async fn list(
     Ok((page, next))
 }
 
+fn newest(condition: Condition, after: Option<ListCursor>, most: u64) -> Select<Entity> {
+    Entity::find()
+        .filter(condition.add_option(after.map(behind)))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .limit(most)
+}
+
+/// Among the newest of one of these states. No index has several states in the order of time: asked for all of them at once, the
+/// database would walk back in time until a page is full, which it may never be.
+fn of_each_state(
+    filter: &Filter,
+    states: &[RequestState],
+    after: Option<ListCursor>,
+    most: u64,
+) -> Option<SimpleExpr> {
+    let of_one = |state: &RequestState| -> SelectStatement {
+        let page = newest(condition(filter).add(in_state(*state)), after, most);
+        let page = page.select_only().column(Column::Id).into_query();
+        // SQLite takes an order inside a union only in a subquery.
+        Query::select()
+            .column(Column::Id)
+            .from_subquery(page, "page")
+            .take()
+    };
+    let any = states.iter().map(of_one).reduce(|mut any, one| {
+        any.union(UnionType::All, one);
+        any
+    });
+    any.map(|any| Column::Id.in_subquery(any))
+}
+
+fn in_state(state: RequestState) -> SimpleExpr {
+    Column::State.eq(state.as_str())
+}
+
 fn behind(cursor: ListCursor) -> Condition {
     Condition::any()
         .add(Column::CreatedAt.lt(cursor.created_at))
@@ -114,11 +155,10 @@ fn behind(cursor: ListCursor) -> Condition {
         )
 }
 
+/// All but the states.
 fn condition(filter: &Filter) -> Condition {
     let equal =
         |column: Column, value: &Option<String>| value.as_deref().map(|value| column.eq(value));
-    let states = (!filter.state.is_empty())
-        .then(|| Column::State.is_in(filter.state.iter().map(|it| it.as_str())));
     let attention = filter.attention.map(|flagged| {
         if flagged {
             Column::Attention.is_not_null()
@@ -132,7 +172,6 @@ fn condition(filter: &Filter) -> Condition {
         .add_option(equal(Column::Route, &filter.route))
         .add_option(equal(Column::ExternalId, &filter.external_id))
         .add_option(equal(Column::RequestedFor, &filter.requested_for))
-        .add_option(states)
         .add_option(attention)
         .add_option(
             filter

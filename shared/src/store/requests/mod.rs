@@ -4,13 +4,16 @@ mod apply;
 mod insert;
 mod insert_many;
 mod list;
+mod reached;
 
 pub use apply::{Applied, Change, apply};
 pub use insert::{Inserted, NewRequest, insert};
 pub use insert_many::insert_many;
 pub use list::{BadCursor, Filter, ListCursor, list};
+pub use reached::{Goal, reached};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -36,6 +39,21 @@ pub async fn find_of_source(
     Ok(find(conn, id)
         .await?
         .filter(|request| request.source == source))
+}
+
+/// The request of that id, held until the transaction ends: whoever else wants to hold or change it waits, and then reads what
+/// this transaction has written.
+///
+/// What a source says and the end of the create that links its ticket both hold the request before they look at each other's rows;
+/// otherwise neither might see the other, and what was said would never be written.
+pub async fn hold(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Request>, StoreError> {
+    Entity::find_by_id(id)
+        // Rows that refer to the request may be inserted meanwhile. SQLite has one writer at a time and no such locks.
+        .lock(LockType::NoKeyUpdate)
+        .one(conn)
+        .await?
+        .map(Request::try_from)
+        .transpose()
 }
 
 /// The request that `source` calls `external_id`.

@@ -336,7 +336,7 @@ async fn only_the_lease_may_finish(db: &TestDatabase) {
             .unwrap()
     );
     assert_eq!(
-        jobs::reclaim(conn, start() + seconds(3_600), 10)
+        jobs::reclaim(conn, start() + seconds(3_600), start() + seconds(3_600), 10)
             .await
             .unwrap()
             .len(),

@@ -228,7 +228,7 @@ async fn what_waits_is_counted_per_lane(db: &TestDatabase) {
     assert_eq!(
         counted,
         [
-            (JobState::Dead, 1, Some(start())),
+            (JobState::Dead, 1, None),
             (JobState::Due, 3, Some(start() + seconds(3))),
             (JobState::Rung, 1, Some(start()))
         ]

@@ -13,6 +13,9 @@ use crate::{seconds, start, together};
 on_both!(
     jobs_of_dead_processes_are_taken_back,
     jobs_of_live_processes_are_left_alone,
+    a_run_that_ends_clears_the_count_of_dead_workers,
+    a_verdict_waits_and_a_death_without_the_job_acquits_it,
+    a_worker_that_signs_off_hands_its_jobs_back,
     parked_jobs_wait_for_the_operator,
     a_dead_job_can_be_revived,
     only_untouched_jobs_are_cancelled,
@@ -43,7 +46,7 @@ async fn jobs_of_dead_processes_are_taken_back(db: &TestDatabase) {
         held.push((id, claimed(&db.store, id, owner).await.lease));
     }
     let now = start() + seconds(10);
-    let mut back = jobs::reclaim(conn, now, 10).await.unwrap();
+    let mut back = jobs::reclaim(conn, now, now, 10).await.unwrap();
     back.sort_by_key(|it| it.owner.clone());
     let owners: Vec<_> = back
         .iter()
@@ -60,7 +63,8 @@ async fn jobs_of_dead_processes_are_taken_back(db: &TestDatabase) {
     let stored = read(&db.store, held[0].0).await;
     assert_eq!(
         (stored.state, stored.due_at, stored.attempts),
-        (JobState::Due, now, 0)
+        (JobState::Due, start(), 0),
+        "it goes before those that came after it"
     );
     for (id, lease) in &held {
         let kept = lease.owner == "alive";
@@ -74,7 +78,7 @@ async fn jobs_of_dead_processes_are_taken_back(db: &TestDatabase) {
         );
     }
     assert!(
-        jobs::reclaim(conn, now, 10).await.unwrap().is_empty(),
+        jobs::reclaim(conn, now, now, 10).await.unwrap().is_empty(),
         "once"
     );
 }
@@ -87,13 +91,13 @@ async fn jobs_of_live_processes_are_left_alone(db: &TestDatabase) {
         claimed(&db.store, id, "w1").await;
     }
     assert!(
-        jobs::reclaim(conn, start() + seconds(9), 10)
+        jobs::reclaim(conn, start() + seconds(9), start() + seconds(9), 10)
             .await
             .unwrap()
             .is_empty()
     );
     assert_eq!(
-        jobs::reclaim(conn, start() + seconds(10), 3)
+        jobs::reclaim(conn, start() + seconds(10), start() + seconds(10), 3)
             .await
             .unwrap()
             .len(),
@@ -101,12 +105,164 @@ async fn jobs_of_live_processes_are_left_alone(db: &TestDatabase) {
         "no more than the limit"
     );
     assert_eq!(
-        jobs::reclaim(conn, start() + seconds(10), 3)
+        jobs::reclaim(conn, start() + seconds(10), start() + seconds(10), 3)
             .await
             .unwrap()
             .len(),
         2
     );
+}
+
+/// A job whose worker dies, so many times in a row.
+async fn died_over(db: &TestDatabase, id: Uuid, times: i64) {
+    let conn = db.store.conn();
+    for time in 0..times {
+        let now = start() + seconds(3_600 * (time + 1));
+        assert_eq!(
+            jobs::claim(conn, &[id], "gone", now).await.unwrap().len(),
+            1
+        );
+        assert_eq!(
+            jobs::reclaim(conn, now, now, 9).await.unwrap()[0].worker_deaths,
+            i32::try_from(time + 1).unwrap()
+        );
+    }
+}
+
+async fn a_run_that_ends_clears_the_count_of_dead_workers(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let later = start() + seconds(9_000);
+    let class = || "server".to_owned();
+    let ran = [
+        Ending::Done,
+        Ending::Retry {
+            due_at: later,
+            class: class(),
+            message: class(),
+            uses_attempt: false,
+        },
+        Ending::Parked {
+            reason: class(),
+            class: class(),
+        },
+        Ending::Dead {
+            reason: class(),
+            class: class(),
+        },
+        Ending::Cancelled { reason: class() },
+    ];
+    let not_run = Ending::PutOff {
+        due_at: later,
+        class: class(),
+        message: class(),
+    };
+    for (number, ending) in (1..).zip(ran.into_iter().chain([not_run])) {
+        let id = inserted(&db.store, &job(number)).await;
+        died_over(db, id, 2).await;
+        let run = jobs::claim(conn, &[id], "w1", later).await.unwrap();
+        assert_eq!(run[0].worker_deaths, 2);
+        assert!(
+            jobs::finish(conn, id, &run[0].lease, &ending, later)
+                .await
+                .unwrap()
+        );
+        let left = if let Ending::PutOff { .. } = ending {
+            2
+        } else {
+            0
+        };
+        let stored = read(&db.store, id).await;
+        assert_eq!(
+            (stored.worker_deaths, stored.attempts.min(1)),
+            (
+                left,
+                i32::from(matches!(ending, Ending::Done | Ending::Dead { .. }))
+            ),
+            "{ending:?}"
+        );
+    }
+    let dead = inserted(&db.store, &job(99)).await;
+    died_over(db, dead, 2).await;
+    let run = jobs::claim(conn, &[dead], "w1", later).await.unwrap();
+    let ending = Ending::Dead {
+        reason: class(),
+        class: class(),
+    };
+    jobs::finish(conn, dead, &run[0].lease, &ending, later)
+        .await
+        .unwrap();
+    let actor = Actor::Operator("op.one".into());
+    assert!(jobs::revive(conn, dead, &actor, later).await.unwrap());
+    assert_eq!(read(&db.store, dead).await.worker_deaths, 0);
+}
+
+async fn a_verdict_waits_and_a_death_without_the_job_acquits_it(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let (poison, other) = (
+        inserted(&db.store, &job(1)).await,
+        inserted(&db.store, &job(2)).await,
+    );
+    let now = start() + seconds(9_000);
+    let later = now + seconds(64);
+    died_over(db, poison, 2).await;
+    jobs::claim(conn, &[poison], "w1", now).await.unwrap();
+    jobs::claim(conn, &[other], "w2", now).await.unwrap();
+    assert!(
+        jobs::had_suspect(conn, "w1").await.unwrap(),
+        "before its jobs are taken back"
+    );
+    assert!(!jobs::had_suspect(conn, "w2").await.unwrap());
+    assert_eq!(jobs::reclaim(conn, now, later, 9).await.unwrap().len(), 2);
+    assert!(
+        jobs::had_suspect(conn, "w1").await.unwrap(),
+        "and afterwards"
+    );
+    assert!(!jobs::had_suspect(conn, "w2").await.unwrap());
+    let stored = read(&db.store, poison).await;
+    assert_eq!((stored.worker_deaths, stored.due_at), (3, later));
+    assert_eq!(
+        stored.last_error.as_deref(),
+        Some("its worker w1 fell silent")
+    );
+    let stored = read(&db.store, other).await;
+    assert_eq!((stored.worker_deaths, stored.due_at), (1, start()));
+
+    assert_eq!(jobs::acquit(conn, "w2", now).await.unwrap(), 1);
+    let stored = read(&db.store, poison).await;
+    assert_eq!((stored.worker_deaths, stored.due_at), (0, now));
+    let stored = read(&db.store, other).await;
+    assert_eq!(
+        stored.worker_deaths, 1,
+        "w2 held it: that says nothing for it"
+    );
+    assert_eq!(jobs::acquit(conn, "w3", now).await.unwrap(), 1);
+    let stored = read(&db.store, other).await;
+    assert_eq!((stored.worker_deaths, stored.due_at), (0, start()));
+}
+
+async fn a_worker_that_signs_off_hands_its_jobs_back(db: &TestDatabase) {
+    let conn = db.store.conn();
+    register(db, "w1", 60).await;
+    let (its, others) = (
+        inserted(&db.store, &job(1)).await,
+        inserted(&db.store, &job(2)).await,
+    );
+    let old = claimed(&db.store, its, "w1").await.lease;
+    claimed(&db.store, others, "w2").await;
+    let now = start() + seconds(5);
+    assert_eq!(jobs::hand_back(conn, "w1", now).await.unwrap(), 1);
+    let stored = read(&db.store, its).await;
+    assert_eq!(
+        (stored.state, stored.due_at, stored.worker_deaths),
+        (JobState::Due, start(), 0),
+        "nobody died"
+    );
+    assert!(
+        !jobs::finish(conn, its, &old, &Ending::Done, now)
+            .await
+            .unwrap()
+    );
+    assert_eq!(read(&db.store, others).await.state, JobState::Running);
 }
 
 async fn parked_jobs_wait_for_the_operator(db: &TestDatabase) {

@@ -102,7 +102,7 @@ async fn place(
         requested_for: Some(person),
         variables,
     };
-    let catalog = case.seat.connection.client.catalog();
+    let catalog = case.seat.client.catalog();
     match run.write(catalog.order_now(item, &order)).await? {
         Ok(reply) => {
             let placed = reply.value;
@@ -150,7 +150,7 @@ fn with_order(case: &Case<'_>, sys_id: String, number: Option<String>) -> Ticket
 async fn attach(run: &Run<'_>, case: &Case<'_>, ordered: &Ticket, doubles: Option<&str>) -> Ran {
     let order = ordered.order_sys_id.as_deref().unwrap_or_default();
     let kept = || case.subject(ordered.clone(), None);
-    let catalog = case.seat.connection.client.catalog();
+    let catalog = case.seat.client.catalog();
     let items = run
         .read(catalog.items_of_request(order))
         .await

@@ -75,7 +75,7 @@ async fn look_up(
 ) -> Ran<Option<(String, String)>> {
     let query = by(column, value).map_err(|error| unaskable(column, value, &error))?;
     let list = ListRequest::new(query.clone(), ["sys_id", "name", "active", column]).limit(MOST);
-    let table = case.seat.connection.client.table(USERS);
+    let table = case.seat.client.table(USERS);
     let page = run
         .read(table.list(&list))
         .await

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use servicenow_client::{Error, Fields, ForbiddenKind, ReadOptions, Record, WriteOptions};
+use shared::crash::{Point, reach};
 use shared::store::{table_facts, tickets};
 use shared::ticket::Ticket;
 
@@ -75,6 +76,7 @@ pub(super) async fn mark(run: &Run<'_>, case: &mut Case<'_>) -> Ran<()> {
     if !tickets::mark_maybe_sent(conn, case.request.id, &job.lease, job.id, now).await? {
         return Err(Outcome::retry("lease", "the lease was lost before anything was sent").into());
     }
+    reach(Point::CreateMarked).await;
     case.ticket.maybe_sent_at = Some(now);
     Ok(())
 }

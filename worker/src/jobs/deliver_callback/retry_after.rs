@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// How long to wait; `None` when it cannot be read.
-pub(super) fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+pub fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let wait = if let Ok(seconds) = value.parse::<u64>() {
         Duration::from_secs(seconds)

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 /// `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64; `None` when the secret is not `whsec_` and base64.
-pub(super) fn v1(secret: &SecretString, id: &str, timestamp: &str, body: &[u8]) -> Option<String> {
+pub fn v1(secret: &SecretString, id: &str, timestamp: &str, body: &[u8]) -> Option<String> {
     let key = STANDARD
         .decode(secret.expose_secret().strip_prefix("whsec_")?)
         .ok()?;

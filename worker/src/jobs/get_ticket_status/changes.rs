@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use servicenow_client::changes::{ChangesRequest, PageVerdict, read_page};
 use servicenow_client::{Cursor as Place, Query, QueryError, Reply, format_time, parse_time};
+use shared::budget::Class;
 use shared::job::{NewJob, PageEnd, Payload, StatusRead};
 use shared::store::cursors::{self, Cursor};
 use shared::store::tickets;
@@ -29,7 +30,7 @@ pub(super) async fn run(
     table: &str,
     after: Option<PageEnd>,
 ) -> Ran {
-    let seat = Seat::take(run, connection, table).await?;
+    let seat = Seat::take(run, Class::Read, connection, table).await?;
     let name = name(connection, table);
     let cursor = cursors::get(run.ctx.store.conn(), &name).await?;
     let mut effects = Effects::default();
@@ -48,7 +49,7 @@ pub(super) async fn run(
         .await
         .map_err(|error| seat.judge(run, &error))?;
     rows::apply(run, &seat, &page.value.rows, &mut effects).await?;
-    let end = page_end(from, &page.value);
+    let end = page_end(begun(from, &page), &page.value);
     if page.value.more {
         effects.jobs.push(next_page(run, connection, table, end));
     } else {
@@ -79,6 +80,7 @@ async fn start(run: &Run<'_>, seat: &Seat<'_>, cursor: Option<&Cursor>) -> Ran<O
         sys_id: place.sys_id,
         offset: 0,
         newest,
+        began: None,
     }))
 }
 
@@ -103,6 +105,15 @@ fn request(run: &Run<'_>, seat: &Seat<'_>, from: &PageEnd) -> Result<ChangesRequ
     })
 }
 
+/// The server's time when the first page of the run was read.
+fn begun(from: PageEnd, page: &Reply<PageVerdict>) -> PageEnd {
+    let now = page.meta.server_date.map(format_time);
+    PageEnd {
+        began: from.began.or(now),
+        ..from
+    }
+}
+
 fn page_end(from: PageEnd, page: &PageVerdict) -> PageEnd {
     let offset = page.next_offset;
     match &page.next {
@@ -112,6 +123,7 @@ fn page_end(from: PageEnd, page: &PageVerdict) -> PageEnd {
             sys_id: last.sys_id.clone(),
             offset,
             newest: from.newest.max(last.updated_on.clone()),
+            began: from.began,
         },
     }
 }
@@ -134,7 +146,8 @@ fn next_page(run: &Run<'_>, connection: &str, table: &str, end: PageEnd) -> NewJ
 }
 
 /// The newest row of the run, or the server's own time less the overlap when that is later: else rows that never change would be
-/// read with every poll.
+/// read with every poll. Never later than the run began: between its pages lies any time, and what became visible behind them
+/// is read by the next run.
 fn moved(
     name: &str,
     before: Option<Cursor>,
@@ -149,12 +162,14 @@ fn moved(
         .server_date
         .map(|date| format_time(date - overlap));
     let known = before.as_ref().map(|it| it.updated_on.clone());
-    let candidates = [Some(end.newest.clone()), server, known];
-    let newest = candidates
-        .into_iter()
-        .flatten()
-        .filter(|it| parse_time(it).is_some())
-        .max();
+    let is_time = |it: &String| parse_time(it).is_some();
+    let read = [Some(end.newest.clone()), server].into_iter().flatten();
+    let read = read.filter(is_time).max();
+    let read = match &end.began {
+        Some(began) => read.map(|read| read.min(began.clone())),
+        None => read,
+    };
+    let newest = read.into_iter().chain(known).filter(is_time).max();
     let after = Cursor {
         name: name.to_owned(),
         updated_on: newest.unwrap_or_else(|| end.newest.clone()),

@@ -1,6 +1,7 @@
 //! One ticket, now: a push from ServiceNow or an operator asked for it.
 
 use servicenow_client::{Error, ReadOptions};
+use shared::budget::Class;
 use uuid::Uuid;
 
 use super::super::case::Case;
@@ -11,7 +12,7 @@ use crate::outcome::{Finished, Ran};
 use crate::run::Run;
 
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
-    let case = Case::load(run, request_id).await?;
+    let case = Case::load(run, Class::Read, request_id).await?;
     let (true, Some(sys_id)) = (case.ticket.exists, &case.ticket.sys_id) else {
         return Ok(Finished::default());
     };
@@ -25,6 +26,7 @@ pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
         .await
     {
         Ok(reply) => rows::one(run, &case.ticket, &case.request, &reply.value, &mut effects),
+        Err(Error::NotFound { .. }) if mirror::seen_lately(&case.ticket, run.now()) => {}
         Err(Error::NotFound { .. }) => {
             let wish = reconcile::hidden(&case.ticket, &case.request);
             let ticket = case.ticket.clone();

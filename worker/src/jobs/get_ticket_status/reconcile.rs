@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use servicenow_client::{ListRequest, Query, QueryError, Record};
+use shared::budget::Class;
 use shared::job::{NewJob, Payload, StatusRead};
 use shared::request::Request;
 use shared::store::tickets;
@@ -25,7 +26,7 @@ const PAGE: u32 = 150;
 const SUSPICIOUS: usize = 3;
 
 pub(super) async fn run(run: &Run<'_>, connection: &str, table: &str, after: Option<Uuid>) -> Ran {
-    let seat = Seat::take(run, connection, table).await?;
+    let seat = Seat::take(run, Class::Bulk, connection, table).await?;
     let conn = run.ctx.store.conn();
     let open = tickets::open_page(conn, connection, table, after, u64::from(PAGE)).await?;
     let mut effects = Effects::default();
@@ -60,22 +61,20 @@ async fn read(
     if found.iter().any(|row| query.verify(row).is_err()) {
         return Err(dropped_condition(seat).into());
     }
-    if found.is_empty() && ids.len() >= SUSPICIOUS {
-        return Err(nothing_visible(seat, ids.len()).into());
-    }
     let seen: HashSet<&str> = found.iter().filter_map(Record::sys_id).collect();
-    for (ticket, request) in open {
-        if ticket
-            .sys_id
-            .as_deref()
-            .is_some_and(|id| !seen.contains(id))
-        {
-            effects.subjects.push(rows::subject(
-                ticket,
-                ticket.clone(),
-                Some(hidden(ticket, request)),
-            ));
-        }
+    let is_missing = |ticket: &Ticket| {
+        let unseen = |id: &str| !seen.contains(id);
+        ticket.sys_id.as_deref().is_some_and(unseen) && !mirror::seen_lately(ticket, run.now())
+    };
+    let missing: Vec<_> = open.iter().filter(|(it, _)| is_missing(it)).collect();
+    if found.is_empty() && missing.len() >= SUSPICIOUS {
+        return Err(nothing_visible(seat, missing.len()).into());
+    }
+    for (ticket, request) in missing {
+        let wish = hidden(ticket, request);
+        effects
+            .subjects
+            .push(rows::subject(ticket, ticket.clone(), Some(wish)));
     }
     rows::apply(run, seat, &found, effects).await
 }
@@ -85,7 +84,7 @@ fn by_ids(ids: &[&str]) -> Result<Query, QueryError> {
 }
 
 /// Deleted, or out of sight for the account: nobody can tell from here.
-pub(super) fn hidden(ticket: &Ticket, request: &Request) -> Wish {
+pub(in crate::jobs) fn hidden(ticket: &Ticket, request: &Request) -> Wish {
     let number = ticket
         .number
         .as_deref()

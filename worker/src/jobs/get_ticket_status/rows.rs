@@ -44,7 +44,7 @@ pub(super) async fn apply(
 }
 
 /// Adds what one row changes.
-pub(super) fn one(
+pub(in crate::jobs) fn one(
     run: &Run<'_>,
     ticket: &Ticket,
     request: &Request,
@@ -59,6 +59,13 @@ pub(super) fn one(
         return;
     }
     let after = mirror::observe(ticket, row, run.now());
+    if !ticket.exists {
+        // The answer to its create was lost, and nobody will link it after this: what the source has said meanwhile follows.
+        let wish = mirror::first_state(route, request, &after, row);
+        effects.jobs.push(run.follow(request.id));
+        effects.subjects.push(subject(ticket, after, Some(wish)));
+        return;
+    }
     let wish = match route.mastery {
         Mastery::Servicenow => mirror::next_state(route, request, ticket, &after, row),
         Mastery::Source => {
@@ -97,7 +104,7 @@ fn owned_by_source(run: &Run<'_>, it: &Other<'_>, effects: &mut Effects) -> Opti
         return None;
     }
     let said = match mirror::mapped(it.route, it.after) {
-        Mapped::To(state) if state == it.request.state => {
+        _ if mirror::shows(it.route, it.after, it.request.state) => {
             let agreed = Attention::CONFLICT.wrote(it.request.attention.as_deref());
             return Some(wish.lower_if(agreed || mirror::is_understood(it.request)));
         }
@@ -137,7 +144,7 @@ fn conflict(it: &Other<'_>, said: &str) -> Noted {
 
 /// A ticket that shows the final state of its request needs no more looking at, whatever else was noted on the request since.
 fn settle(route: &Route, request: &Request, ticket: Ticket) -> Ticket {
-    let shown = mirror::mapped(route, &ticket) == Mapped::To(request.state);
+    let shown = mirror::shows(route, &ticket, request.state);
     if request.state.is_final() && shown && ticket.written_version.is_some() {
         return Ticket {
             written_version: Some(request.version),
@@ -154,7 +161,7 @@ fn unchanged(route: &Route, ticket: &Ticket, request: &Request) -> Option<Subjec
     (!wish.is_empty() || after != *ticket).then(|| subject(ticket, after, Some(wish)))
 }
 
-pub(super) fn subject(before: &Ticket, after: Ticket, wish: Option<Wish>) -> Subject {
+pub(in crate::jobs) fn subject(before: &Ticket, after: Ticket, wish: Option<Wish>) -> Subject {
     Subject {
         ticket: Some(TicketChange {
             before: before.clone(),

@@ -17,7 +17,7 @@ const BELIEVED: TimeDelta = TimeDelta::days(1);
 const TRIED: u64 = 3;
 
 /// Verifies the zone on one open ticket, unless that was done lately.
-pub(super) async fn check(run: &Run<'_>, seat: &Seat<'_>) -> Ran<Option<Fact>> {
+pub(in crate::jobs) async fn check(run: &Run<'_>, seat: &Seat<'_>) -> Ran<Option<Fact>> {
     let (connection, table) = (seat.connection.name.as_str(), seat.table.name());
     let facts = table_facts::get(run.ctx.store.conn(), connection, table).await?;
     let checked = facts.and_then(|facts| facts.zone_ok_at);

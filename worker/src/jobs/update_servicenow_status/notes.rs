@@ -1,23 +1,23 @@
 //! Comments of the source, each exactly once in the ticket's journal (ARCHITECTURE.md, invariant 8): alone in their PATCH, with a
 //! marker, on record before they are sent, and looked up before they are sent again (wire contract 2.7).
+//!
+//! Wherever a process dies, the next run finds one of three: no mark, so nothing was sent; a mark and the entry, so it is done; a
+//! mark and no entry, so it may still arrive, and is sent again only when it no longer can.
 
 use std::time::Duration;
 
 use servicenow_client::{Error, Fields, MarkerSearch, ReadOptions, WriteOptions};
-use shared::store::attempts::CallRecord;
+use shared::crash::{Point, reach};
 use shared::store::notes::{self, Note};
 
 use super::super::case::Case;
-use super::notes_only;
+use super::{not_found, notes_only};
 use crate::attention::Attention;
 use crate::effects::{Effects, Wish};
-use crate::outcome::{Outcome, Ran};
+use crate::outcome::{Finished, Outcome, Ran};
 use crate::run::Run;
 
-/// An append may be under way for so long after it was sent (wire contract 12.2).
-const UNDER_WAY: Duration = Duration::from_secs(65);
-
-/// When a note is looked for after its first send.
+/// When a note is looked for after a send without an answer.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// What is known of a note.
@@ -52,19 +52,26 @@ pub(super) async fn write(run: &Run<'_>, case: &Case<'_>) -> Ran<Effects> {
 }
 
 async fn one(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<Known> {
-    if note.first_sent_at.is_some() {
+    if note.last_sent_at.is_some() {
         match look_up(run, case, note).await? {
-            Known::Missing => still_under_way(run, note)?,
+            Known::Missing => still_under_way(run, case, note)?,
             known => return Ok(known),
         }
     }
-    if !notes::mark_sending(run.ctx.store.conn(), note.id, run.now()).await? {
-        return Ok(Known::There);
+    run.may_write()?;
+    let (conn, lease) = (run.ctx.store.conn(), &run.job.lease);
+    if !notes::mark_sending(conn, note.id, lease, run.job.id, run.now()).await? {
+        // Whoever has the job now reads for itself what became of the note.
+        let message = "the job was given to another worker before the comment was sent";
+        return Err(Outcome::retry("lease", message).into());
     }
+    reach(Point::NoteMarked).await;
     append(run, case, note).await?;
     Ok(Known::There)
 }
 
+/// Sends it. The whole call, with a token that may have to be fetched first, ends within the time limit of one call: the quiet
+/// period counts on it.
 async fn append(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<()> {
     let text = format!("{}\n({}) {}", note.text, note.author, note.marker);
     let fields = Fields::new().with(element(note), text);
@@ -73,73 +80,65 @@ async fn append(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<()> {
         input_display_value: false,
     };
     let sys_id = case.ticket.sys_id.as_deref().unwrap_or_default();
-    let answer = run
-        .write(case.seat.table.update(sys_id, &fields, &options))
-        .await?;
-    match answer {
-        Ok(_) => Ok(()),
-        Err(error) if error.may_have_committed() => Err(unclear(note, &error).into()),
+    let call = case.seat.table.update(sys_id, &fields, &options);
+    let limit = case.seat.connection.settings.request_timeout();
+    match run.write_once(limit, call).await? {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(error)) if error.may_have_committed() => Err(unclear(error.to_string())),
+        Some(Err(error)) => Err(refused(case.seat.judge(run, &error), note)),
+        None => Err(unclear(
+            "the call was given up before its answer".to_owned(),
+        )),
+    }
+}
+
+fn unclear(message: String) -> Box<Finished> {
+    Outcome::Retry {
+        class: "note_unclear",
+        after: Some(FIRST_LOOK),
+        message,
+    }
+    .into()
+}
+
+/// Nothing was written: the mark of this send is taken back, or the next one would wait for nothing.
+fn refused(outcome: Outcome, note: &Note) -> Box<Finished> {
+    outcome.with(Effects {
+        notes_refused: vec![note.clone()],
+        ..Effects::default()
+    })
+}
+
+/// First among the entries, then in the rendered text: an empty list of entries proves nothing.
+async fn look_up(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<Known> {
+    let sys_id = case.ticket.sys_id.as_deref().unwrap_or_default();
+    let journals = case.seat.client.journals();
+    let (table, element) = (case.seat.table.name(), element(note));
+    let entries = journals.marker_in_entries(table, sys_id, element, &note.marker);
+    match run.read(entries).await {
+        Ok(reply) if reply.value => return Ok(Known::There),
+        Ok(_) | Err(Error::Forbidden { .. }) => {}
+        Err(error) => return Err(case.seat.judge(run, &error).into()),
+    }
+    let text = journals.marker_in_text(table, sys_id, element, &note.marker);
+    match run.read(text).await {
+        Ok(reply) => Ok(match reply.value {
+            MarkerSearch::Found => Known::There,
+            MarkerSearch::Absent => Known::Missing,
+            MarkerSearch::Unreadable => Known::Unsure,
+        }),
+        Err(error @ Error::NotFound { .. }) => Err(not_found(run, &error).into()),
         Err(error) => Err(case.seat.judge(run, &error).into()),
     }
 }
 
-/// The first time a look is worth it soon; after a second send only when it must have arrived.
-fn unclear(note: &Note, error: &Error) -> Outcome {
-    let after = if note.first_sent_at.is_none() {
-        FIRST_LOOK
-    } else {
-        UNDER_WAY
-    };
-    Outcome::Retry {
-        class: "note_unclear",
-        after: Some(after),
-        message: error.to_string(),
-    }
-}
-
-async fn look_up(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<Known> {
-    let sys_id = case.ticket.sys_id.as_deref().unwrap_or_default();
-    let journals = case.seat.connection.client.journals();
-    let search = journals
-        .find_marker(case.seat.table.name(), sys_id, element(note), &note.marker)
-        .await;
-    match search {
-        Ok(found) => {
-            run.record(looked_up(case, "ok"));
-            Ok(match found {
-                MarkerSearch::Found => Known::There,
-                MarkerSearch::Absent => Known::Missing,
-                MarkerSearch::Unreadable => Known::Unsure,
-            })
-        }
-        Err(error) => {
-            run.record(looked_up(case, error.class_name()));
-            Err(case.seat.judge(run, &error).into())
-        }
-    }
-}
-
-/// The search is one to two calls of the connector, which gives no more than its result.
-fn looked_up(case: &Case<'_>, class: &str) -> CallRecord {
-    CallRecord {
-        method: "GET".to_owned(),
-        path: format!(
-            "/api/now/table/sys_journal_field ({})",
-            case.seat.table.name()
-        ),
-        status: None,
-        class: class.to_owned(),
-        transaction_id: None,
-        duration_ms: 0,
-    }
-}
-
-/// The journal does not show it, but it may be on its way.
-fn still_under_way(run: &Run<'_>, note: &Note) -> Ran<()> {
+/// The journal does not show it, but it may be on its way: the call may have taken its time, and the instance its own.
+fn still_under_way(run: &Run<'_>, case: &Case<'_>, note: &Note) -> Ran<()> {
+    let quiet = case.seat.connection.settings.quiet();
     let since = note
-        .first_sent_at
+        .last_sent_at
         .map(|at| (run.now() - at).to_std().unwrap_or_default());
-    let left = UNDER_WAY.saturating_sub(since.unwrap_or(UNDER_WAY));
+    let left = quiet.saturating_sub(since.unwrap_or(quiet));
     if left.is_zero() {
         return Ok(());
     }

@@ -39,7 +39,7 @@ pub(super) fn of(variables: &Fields, correlation_id: &str) -> Option<Token> {
 
 /// The order that carries the token; the oldest, when several do.
 pub(super) async fn search(run: &Run<'_>, case: &Case<'_>, token: &Token) -> Ran<Option<Found>> {
-    let catalog = case.seat.connection.client.catalog();
+    let catalog = case.seat.client.catalog();
     let reply = if token.variable == INSTRUCTIONS {
         run.read(catalog.find_orders_by_instructions(&token.key))
             .await

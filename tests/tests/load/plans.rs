@@ -1,0 +1,202 @@
+//! A large past does not slow the present: with a million jobs in the database, no statement of the running system reads a
+//! large table from end to end, or many rows of it for a few.
+//!
+//! Nothing is copied from the program: PostgreSQL itself (`auto_explain`) tells how it ran each statement that it was sent.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::clock::Clock as _;
+use shared::job::{DriftCheck, JobKind, NewJob, Payload};
+use shared::store::{drift, jobs};
+use simulator::AgentAction;
+use tests::bridge::asked;
+use tests::databases::{Flavour, fresh};
+use tests::running::Running;
+
+mod explained;
+mod seed;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_walks_through_the_past() {
+    let database = fresh(Flavour::Postgres).await;
+    seed::a_large_past(database.store.conn()).await;
+    let explained = explained::listen();
+    explained::switch_on(database.store.conn()).await;
+    let store = database.reopen().await;
+    let it = Running::over(database, store).await;
+    take_in_and_work(&it).await;
+    ask_for_everything(&it).await;
+    look_after(&it).await;
+    // The last plans may still be on their way.
+    it.bridge.store().close().await.unwrap();
+    let plans = explained.plans();
+    assert!(
+        plans.len() > 60,
+        "only {} statements were seen",
+        plans.len()
+    );
+    for table in seed::LARGE {
+        let seen = plans.iter().any(|plan| plan.reads(table));
+        assert!(seen, "nothing has looked into {table}");
+    }
+    let bad: Vec<_> = plans.iter().filter_map(explained::Plan::problem).collect();
+    assert!(
+        bad.is_empty(),
+        "{} of {}:\n{}",
+        bad.len(),
+        plans.len(),
+        bad.join("\n\n")
+    );
+}
+
+/// The life of requests, from intake to callback.
+async fn take_in_and_work(it: &Running) {
+    let items: Vec<_> = (0..20)
+        .map(|number| asked(&format!("B{number}"), "access"))
+        .collect();
+    it.idm
+        .post("/v1/requests:batch", &json!({ "items": items }))
+        .await;
+    let keyed = it
+        .idm
+        .call(reqwest::Method::POST, "/v1/requests")
+        .header("Idempotency-Key", "one")
+        .json(&asked("K1", "access"));
+    assert_eq!(tests::bridge::Answer::of(keyed).await.status, 202);
+    for category in ["access", "owned", "task", "order", "personal", "missing"] {
+        it.ask(category, category).await;
+    }
+    it.settle().await;
+    let owned = it.opened("owned-2", "owned").await;
+    it.say(
+        owned,
+        "approved",
+        json!({"comment": "The site manager agrees."}),
+    )
+    .await;
+    it.settle().await;
+    it.say(owned, "fulfilled", json!({})).await;
+    let cancelled = it.ask("cancelled", "access").await;
+    it.idm
+        .post(&format!("/v1/requests/{cancelled}/cancel"), &json!({}))
+        .await;
+    it.settle().await;
+    for ticket in it.records("incident").iter().take(5) {
+        it.agent(
+            &ticket["number"],
+            &AgentAction::Resolve {
+                code: None,
+                notes: Some("Done.".to_owned()),
+            },
+        );
+    }
+    it.pass(Duration::from_mins(2), Duration::from_secs(30))
+        .await;
+    it.poll("incident").await;
+    it.reconcile("incident").await;
+    compare(it, "incident").await;
+}
+
+/// Compares a table with the instance's count now.
+async fn compare(it: &Running, table: &str) {
+    let now = it.bridge.clock.now();
+    let job = NewJob {
+        payload: Payload::CheckDrift(DriftCheck {
+            connection: "main".to_owned(),
+            table: table.to_owned(),
+            rest: None,
+        }),
+        connection: Some("main".to_owned()),
+        request_id: None,
+        priority: 1,
+        due_at: now,
+        dedup_key: Some(format!("drift:main:{table}")),
+        traceparent: None,
+    };
+    let queued = jobs::insert(it.bridge.store().conn(), &job, now)
+        .await
+        .unwrap();
+    shared::queue::ring(&*it.bridge.broker, queued.as_slice()).await;
+    it.settle().await;
+    let reports = drift::newest(it.bridge.store().conn(), Some("main"), 1)
+        .await
+        .unwrap();
+    assert_eq!(reports.len(), 1);
+}
+
+/// What identity systems and people ask for.
+async fn ask_for_everything(it: &Running) {
+    let one = it.idm.get("/v1/requests?limit=1").await.body["items"][0]["id"].clone();
+    let one = one.as_str().unwrap().to_owned();
+    for path in [
+        "/v1/requests",
+        "/v1/requests?limit=200",
+        "/v1/requests?state=open",
+        "/v1/requests?state=open,on_hold",
+        "/v1/requests?state=opening",
+        "/v1/requests?category=access",
+        "/v1/requests?category=task",
+        "/v1/requests?external_id=R-200000",
+        "/v1/requests?requested_for=joon.park",
+        "/v1/requests?requested_for=person-17",
+        "/v1/requests?requested_for=nobody",
+        "/v1/requests?attention=true",
+        "/v1/requests?attention=false",
+        "/v1/requests?created_after=2020-06-01T00:00:00Z&created_before=2020-06-02T00:00:00Z",
+        "/v1/events",
+        "/v1/events?limit=500",
+        "/readyz",
+        "/metrics",
+    ] {
+        let answer = it.idm.get(path).await;
+        assert!(
+            answer.status == 200,
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
+        if let Some(next) = answer.body["next_cursor"].as_str() {
+            let glue = if path.contains('?') { '&' } else { '?' };
+            it.idm.get(&format!("{path}{glue}after={next}")).await;
+        }
+    }
+    assert_eq!(it.idm.get(&format!("/v1/requests/{one}")).await.status, 200);
+}
+
+/// What the processes do on their own.
+async fn look_after(it: &Running) {
+    let scheduler = &it.bridge.scheduler;
+    let conn = it.bridge.store().conn();
+    it.look().await;
+    scheduler::sweeper::Sweeper::default()
+        .tick(scheduler)
+        .await
+        .unwrap();
+    scheduler::giveup::tick(scheduler).await.unwrap();
+    scheduler::cadence::remove_unneeded(scheduler)
+        .await
+        .unwrap();
+    scheduler::gauges::Gauges::default()
+        .tick(scheduler)
+        .await
+        .unwrap();
+    jobs::unpark(conn, "main", it.bridge.clock.now())
+        .await
+        .unwrap();
+    let dead = it.bridge.store().begin().await.unwrap();
+    let job = seed::a_dead_job();
+    let operator = shared::store::audit::Actor::Operator("dana.manager".to_owned());
+    assert!(
+        jobs::revive(&dead, job, &operator, it.bridge.clock.now())
+            .await
+            .unwrap()
+    );
+    dead.rollback().await.unwrap();
+    assert!(!jobs::is_live(conn, "no such key").await.unwrap());
+    assert_eq!(
+        JobKind::ALL.len(),
+        5,
+        "a new kind of job is driven here too"
+    );
+}
