@@ -1,3 +1,4 @@
+pub mod bench;
 pub mod binary;
 pub mod bridge;
 pub mod chaos;

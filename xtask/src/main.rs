@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks, with nothing but the standard library, so that they
 //! compile in a second and can be trusted to run on a fresh clone.
 
+mod bench;
 mod chaos;
 mod check;
 mod environment;
@@ -36,6 +37,11 @@ Commands:
         Breaks the bridge on purpose and counts what is lost or doubled. `cargo xtask chaos --mode MODE --help`
         names the options of a mode, `--mode help` the modes. Needs and starts what `test` does.
 
+  bench [OPTIONS…]
+        Measures the bridge, built for release, beside what cannot be beaten, and prints one table of ratios: nginx as the
+        instance, PostgreSQL with its durable defaults, Redis with an append-only file. `cargo xtask bench --help` names the
+        options. Needs and starts what `test` does, and nginx (with its module echo) and wrk.
+
   generate
         Writes docs/openapi.json and docs/config.schema.json from the program.
 
@@ -63,6 +69,7 @@ fn run(arguments: &[String]) -> Result<u8, Failure> {
     };
     match command.as_str() {
         "test" => test::run(rest),
+        "bench" => bench::run(rest),
         "chaos" => chaos::run(rest),
         "check" => check::run(rest),
         "generate" if rest.is_empty() => generate::write().map(|()| 0),
