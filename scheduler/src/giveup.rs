@@ -1,6 +1,7 @@
 //! Gives up on tickets that have been open for longer than their route allows: they are flagged and no longer read.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use shared::crash::{Point, reach};
 use shared::queue::ring;
 use shared::request::Request;
 use shared::store::audit::Actor;
@@ -41,6 +42,10 @@ async fn consider(
     ticket: &Ticket,
     request: &Request,
 ) -> anyhow::Result<bool> {
+    // The rows of a page are read after their ids: another scheduler may have been here in between.
+    if ticket.given_up_at.is_some() {
+        return Ok(false);
+    }
     let now = scheduler.now();
     let route = scheduler.routes.by_name(&request.route);
     let age = route
@@ -68,6 +73,7 @@ async fn give_up(
     if tickets::save(&tx, ticket, &after, now).await? == Saved::Stale {
         return Ok(false);
     }
+    reach(Point::GiveUpMarked).await;
     let attention = format!(
         "The ticket has been open for more than {} days; the bridge no longer reads it. Close the ticket and the request, or \
          raise give_up_days of route `{}`.",
@@ -85,8 +91,10 @@ async fn give_up(
         Applied::Unchanged(_) => Vec::new(),
         Applied::Stale => return Ok(false),
     };
+    reach(Point::GiveUpWritten).await;
     tx.commit().await?;
+    reach(Point::GiveUpCommitted).await;
     ring(&*scheduler.broker, &callbacks).await;
-    scheduler.feed_nudge.notify_waiters();
+    scheduler.feed_nudge.notify_one();
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! The tickets whose changes matter: by the ids of their records, and page by page.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -59,7 +59,8 @@ pub async fn with_sys_ids(
 
 /// A page of the watched tickets of a table, by request id, behind `after`.
 ///
-/// Watched: it exists, is not given up, and its request has not ended or has news that is not yet written to it.
+/// Watched: it exists, is not given up, and its request has not ended or has news that is not yet written to it. The rows are
+/// read after the ids of the page: one that another process changes in between shows what it has become.
 pub async fn open_page(
     conn: &impl ConnectionTrait,
     connection: &str,
@@ -94,8 +95,16 @@ pub async fn open_page(
 
 /// The tables that hold watched tickets, and how many.
 pub async fn open_tables(conn: &impl ConnectionTrait) -> Result<Vec<OpenTable>, StoreError> {
+    // Asked every second: where PostgreSQL may choose, it reads all tickets there ever were. Behind `OFFSET 0` it cannot.
+    let watched = if conn.get_database_backend() == DbBackend::Postgres {
+        " FROM requests CROSS JOIN LATERAL (SELECT connection, table_name FROM tickets WHERE \
+         tickets.request_id = requests.id AND tickets.in_servicenow AND tickets.given_up_at IS NULL OFFSET 0) AS ticket \
+         WHERE requests.watched"
+    } else {
+        WATCHED
+    };
     let rows: Vec<OpenRow> = Sql::new(conn, "SELECT connection, table_name, COUNT(*) AS open")
-        .then(WATCHED)
+        .then(watched)
         .then(" GROUP BY connection, table_name ORDER BY connection, table_name")
         .all(conn)
         .await?;
