@@ -12,6 +12,7 @@ use shared::store::Store;
 
 use crate::connections::Connections;
 use crate::dispatch::{Claims, Closings, Suspects};
+use crate::jobs::Loads;
 use crate::lease::LeaseWatch;
 use crate::silences::Silences;
 use crate::throttle::Gatehouse;
@@ -57,6 +58,7 @@ pub struct Context {
     /// Whom claims belong to, and how much of the lease is left.
     pub lease: Arc<LeaseWatch>,
     pub(crate) claims: Claims,
+    pub(crate) loads: Loads,
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
     pub(crate) silences: Silences,
@@ -91,6 +93,7 @@ impl Context {
             http,
             identity: parts.identity,
             claims: Claims::default(),
+            loads: Loads::default(),
             closings: Closings::default(),
             suspects: Suspects::default(),
             silences: Silences::default(),

@@ -20,6 +20,7 @@ mod close;
 mod death;
 mod gate;
 mod poison;
+mod subjects;
 mod verdict;
 mod write;
 

@@ -224,6 +224,16 @@ impl Wish {
     }
 }
 
+impl Subject {
+    /// The request it is about; `None` when there is nothing to write.
+    pub(crate) fn request_id(&self) -> Option<Uuid> {
+        let ticket = self.ticket.as_ref().map(|it| it.before.request_id);
+        let wish = || self.wish.as_ref().map(|it| it.request_id);
+        let follow = || self.follow.as_ref().map(|it| it.id);
+        ticket.or_else(wish).or_else(follow)
+    }
+}
+
 impl Effects {
     /// The effects of one subject.
     pub(crate) fn of(subject: Subject) -> Self {

@@ -1,13 +1,12 @@
 //! One row per run of a job.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::entities::attempts::{Column, Entity, Model};
+use super::sql::Sql;
 use super::{StoreError, new_id};
 
 /// A run that has ended.
@@ -93,28 +92,52 @@ pub struct Attempt {
 
 /// Writes a run.
 pub async fn insert(conn: &impl ConnectionTrait, new: &NewAttempt) -> Result<(), StoreError> {
+    insert_all(conn, &[new]).await
+}
+
+/// Writes several runs in one statement.
+pub async fn insert_all(
+    conn: &impl ConnectionTrait,
+    new: &[&NewAttempt],
+) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let rows = new.iter().map(|it| values(it));
+    Sql::given(
+        conn,
+        "id uuid, job_id uuid, request_id uuid, number integer, token bigint, worker text, started_at timestamptz, \
+         finished_at timestamptz, outcome text, class text, http_status integer, transaction_id text, message text, calls jsonb",
+        rows.collect::<Result<_, _>>()?,
+    )
+    .then(
+        "INSERT INTO attempts (id, job_id, request_id, number, token, worker, started_at, finished_at, outcome, class, \
+         http_status, transaction_id, message, calls) SELECT * FROM given",
+    )
+    .run(conn)
+    .await?;
+    Ok(())
+}
+
+fn values(new: &NewAttempt) -> Result<Vec<Value>, StoreError> {
     let calls =
         serde_json::to_value(&new.calls).map_err(|error| StoreError::corrupt("calls", error))?;
-    let row = Model {
-        id: new_id(new.finished_at),
-        job_id: new.job_id,
-        request_id: new.request_id,
-        number: new.number,
-        token: new.token,
-        worker: new.worker.clone(),
-        started_at: new.started_at,
-        finished_at: new.finished_at,
-        outcome: new.outcome.clone(),
-        class: new.class.clone(),
-        http_status: new.http_status.map(i32::from),
-        transaction_id: new.transaction_id.clone(),
-        message: new.message.clone(),
-        calls,
-    };
-    Entity::insert(row.into_active_model())
-        .exec_without_returning(conn)
-        .await?;
-    Ok(())
+    Ok(vec![
+        new_id(new.finished_at).into(),
+        new.job_id.into(),
+        new.request_id.into(),
+        new.number.into(),
+        new.token.into(),
+        new.worker.as_str().into(),
+        new.started_at.into(),
+        new.finished_at.into(),
+        new.outcome.as_str().into(),
+        new.class.clone().into(),
+        new.http_status.map(i32::from).into(),
+        new.transaction_id.clone().into(),
+        new.message.clone().into(),
+        calls.into(),
+    ])
 }
 
 /// The runs of all jobs about a request, oldest first.

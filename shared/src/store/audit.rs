@@ -3,14 +3,14 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::entities::audit_entries::{ActiveModel, Column, Entity, Model};
+use super::entities::audit_entries::{Column, Entity, Model};
+use super::sql::Sql;
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,26 +122,34 @@ pub async fn append_all(
     if entries.is_empty() {
         return Ok(());
     }
-    let rows = entries.iter().map(|entry| row(entry, now));
-    Entity::insert_many(rows)
-        .exec_without_returning(conn)
-        .await?;
+    let rows = entries.iter().map(|entry| values(entry, now));
+    Sql::given(
+        conn,
+        "at timestamptz, actor text, action text, subject_kind text, subject_id text, from_word text, to_word text, reason text, \
+         detail jsonb",
+        rows.collect(),
+    )
+    .then(
+        "INSERT INTO audit_entries (at, actor, action, subject_kind, subject_id, from_word, to_word, reason, detail) \
+         SELECT at, actor, action, subject_kind, subject_id, from_word, to_word, reason, COALESCE(detail, 'null') FROM given",
+    )
+    .run(conn)
+    .await?;
     Ok(())
 }
 
-fn row(entry: &Entry<'_>, now: DateTime<Utc>) -> ActiveModel {
-    ActiveModel {
-        id: NotSet,
-        at: Set(now),
-        actor: Set(entry.actor.to_string()),
-        action: Set(entry.action.to_owned()),
-        subject_kind: Set(entry.subject_kind.to_owned()),
-        subject_id: Set(entry.subject_id.to_owned()),
-        from_word: Set(entry.from.map(str::to_owned)),
-        to_word: Set(entry.to.map(str::to_owned)),
-        reason: Set(entry.reason.map(str::to_owned)),
-        detail: Set(entry.detail.clone()),
-    }
+fn values(entry: &Entry<'_>, now: DateTime<Utc>) -> Vec<Value> {
+    vec![
+        now.into(),
+        entry.actor.to_string().into(),
+        entry.action.into(),
+        entry.subject_kind.into(),
+        entry.subject_id.into(),
+        entry.from.into(),
+        entry.to.into(),
+        entry.reason.into(),
+        entry.detail.clone().into(),
+    ]
 }
 
 /// The entries about a request, oldest first.

@@ -82,25 +82,22 @@ pub async fn append_all(
     if news.is_empty() {
         return Ok(());
     }
-    let mut statement = Sql::new(
-        conn,
-        "INSERT INTO events (source, request_id, body, created_at) VALUES ",
-    );
-    for (index, (source, request_id, event)) in news.iter().enumerate() {
+    let values = |(source, request_id, event): &(&str, Uuid, &RequestEvent)| {
         let body =
             serde_json::to_value(event).map_err(|error| StoreError::corrupt("event", error))?;
-        statement = statement
-            .then(if index == 0 { "(" } else { ", (" })
-            .bind(*source)
-            .then(", ")
-            .bind(*request_id)
-            .then(", ")
-            .bind(body)
-            .then(", ")
-            .bind(now)
-            .then(")");
-    }
-    statement.run(conn).await?;
+        Ok(vec![
+            (*source).into(),
+            (*request_id).into(),
+            body.into(),
+            now.into(),
+        ])
+    };
+    let rows = news.iter().map(values).collect::<Result<_, StoreError>>()?;
+    let columns = "source text, request_id uuid, body jsonb, created_at timestamptz";
+    Sql::given(conn, columns, rows)
+        .then("INSERT INTO events (source, request_id, body, created_at) SELECT * FROM given")
+        .run(conn)
+        .await?;
     Ok(())
 }
 

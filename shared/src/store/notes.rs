@@ -3,9 +3,12 @@
 //! A journal entry cannot be sent twice harmlessly, so a note is marked before it is sent: one that carries
 //! `last_sent_at` is looked up by its marker before it is sent again, and not before that send can no longer arrive (N2).
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QueryOrder,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -38,6 +41,11 @@ pub struct Note {
     pub sent_at: Option<DateTime<Utc>>,
     /// When the source gave it.
     pub created_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+struct Noted {
+    request_id: Uuid,
 }
 
 /// Stores a note.
@@ -73,6 +81,21 @@ pub async fn pending(
         .all(conn)
         .await?;
     Ok(rows.into_iter().map(Note::from).collect())
+}
+
+/// Those of several requests that have such a note.
+pub async fn pending_of(
+    conn: &impl ConnectionTrait,
+    request_ids: &[Uuid],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let rows: Vec<Noted> = Sql::new(
+        conn,
+        "SELECT DISTINCT request_id FROM notes WHERE sent_at IS NULL AND request_id",
+    )
+    .one_of(request_ids)
+    .all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.request_id).collect())
 }
 
 /// Marks a note before it is sent, in a statement of its own. False when it must not be sent: the lease is lost, or the note is

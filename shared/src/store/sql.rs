@@ -1,6 +1,13 @@
 //! Raw statements with bound values, for what must happen in one statement on both databases.
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use chrono::SecondsFormat;
+use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::extension::postgres::PgExpr as _;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, FromQueryResult, IntoSimpleExpr as _, Statement, Value,
+};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
 use super::StoreError;
 
@@ -19,6 +26,38 @@ impl Sql {
             text: text.to_owned(),
             values: Vec::new(),
         }
+    }
+
+    /// Begins with a table `given` of `rows`, at least one, that the statement reads from. `columns` are names and PostgreSQL's
+    /// types, such as `id uuid, state text`.
+    ///
+    /// PostgreSQL gets the rows as one JSON value, so that the text, and with it the prepared statement, is the same for any
+    /// count; arrays would do that too, but the binding we use knows none with a NULL in it.
+    pub(super) fn given(conn: &impl ConnectionTrait, columns: &str, rows: Vec<Vec<Value>>) -> Self {
+        let names: Vec<&str> = columns
+            .split(", ")
+            .filter_map(|column| column.split(' ').next())
+            .collect();
+        if conn.get_database_backend() == DbBackend::Postgres {
+            return Self::new(conn, "WITH given AS (SELECT * FROM json_to_recordset(")
+                .bind(json_of(&names, rows).to_string())
+                .then("::json) AS given (")
+                .then(columns)
+                .then(")) ");
+        }
+        let mut statement = Self::new(conn, "WITH given (")
+            .then(&names.join(", "))
+            .then(") AS (VALUES ");
+        for (index, row) in rows.into_iter().enumerate() {
+            statement = statement.then(if index == 0 { "(" } else { ", (" });
+            for (place, value) in row.into_iter().enumerate() {
+                statement = statement
+                    .then(if place == 0 { "" } else { ", " })
+                    .bind(value);
+            }
+            statement = statement.then(")");
+        }
+        statement.then(") ")
     }
 
     /// Goes on with `text`.
@@ -86,5 +125,43 @@ impl Sql {
 
     fn statement(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.text, self.values)
+    }
+}
+
+/// The same condition as [`Sql::one_of`], for a query of an entity.
+pub(super) fn among(conn: &impl ConnectionTrait, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        column.into_simple_expr().eq_any(ids.iter().copied())
+    } else {
+        column.is_in(ids.iter().copied())
+    }
+}
+
+fn json_of(names: &[&str], rows: Vec<Vec<Value>>) -> Json {
+    let object = |row: Vec<Value>| {
+        let named = names.iter().zip(row);
+        Json::Object(
+            named
+                .map(|(name, value)| ((*name).to_owned(), as_json(value)))
+                .collect::<Map<_, _>>(),
+        )
+    };
+    Json::Array(rows.into_iter().map(object).collect())
+}
+
+/// The values that our columns hold; what is none of them is NULL.
+fn as_json(value: Value) -> Json {
+    match value {
+        Value::Bool(Some(it)) => it.into(),
+        Value::SmallInt(Some(it)) => it.into(),
+        Value::Int(Some(it)) => it.into(),
+        Value::BigInt(Some(it)) => it.into(),
+        Value::String(Some(it)) => it.into(),
+        Value::Uuid(Some(it)) => it.to_string().into(),
+        Value::Json(Some(it)) => *it,
+        Value::ChronoDateTimeUtc(Some(it)) => {
+            it.to_rfc3339_opts(SecondsFormat::Micros, true).into()
+        }
+        _ => Json::Null,
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, EntityTrait};
 use serde::Serialize;
 
 use super::StoreError;
-use super::entities::table_facts::Entity;
+use super::entities::table_facts::{Entity, Model};
 use super::sql::Sql;
 
 /// What is known.
@@ -30,12 +30,24 @@ pub async fn get(
     let row = Entity::find_by_id((connection.to_owned(), table.to_owned()))
         .one(conn)
         .await?;
-    Ok(row.map(|row| Facts {
-        connection: row.connection,
-        table: row.table_name,
-        honours_sys_id: row.honours_sys_id,
-        zone_ok_at: row.zone_ok_at,
-    }))
+    Ok(row.map(Facts::from))
+}
+
+/// What is known of all tables: a few rows.
+pub async fn all(conn: &impl ConnectionTrait) -> Result<Vec<Facts>, StoreError> {
+    let rows = Entity::find().all(conn).await?;
+    Ok(rows.into_iter().map(Facts::from).collect())
+}
+
+impl From<Model> for Facts {
+    fn from(row: Model) -> Self {
+        Self {
+            connection: row.connection,
+            table: row.table_name,
+            honours_sys_id: row.honours_sys_id,
+            zone_ok_at: row.zone_ok_at,
+        }
+    }
 }
 
 /// Notes whether a create kept the `sys_id` we sent.

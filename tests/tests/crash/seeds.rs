@@ -4,7 +4,7 @@ use tests::chaos::points::{Arguments, plan, play::Play, run, stage::Stage};
 use tests::databases::Flavour;
 
 /// Seeds that once failed.
-const ONCE_FAILED: [u64; 9] = [2, 49, 70, 134, 1093, 1517, 1716, 1761, 2287];
+const ONCE_FAILED: [u64; 10] = [2, 49, 70, 134, 272, 1093, 1517, 1716, 1761, 2287];
 
 #[tokio::test]
 async fn seeds_that_once_failed() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use shared::crash::{Point, reach};
 use shared::store::StoreError;
-use shared::store::jobs::{Ending, QueuedJob};
+use shared::store::jobs::Ending;
 use tracing::{error, warn};
 
 use super::claim::Work;
@@ -36,7 +36,7 @@ pub(super) const UNKNOWN_KIND: Later = Later {
     wait: TimeDelta::seconds(30),
 };
 
-/// Writes the end of a run and rings the jobs that follow.
+/// Writes the end of a run.
 pub(super) async fn close(ctx: &Context, closing: Closing) {
     let mut closing = Arc::new(closing);
     let mut wait = AGAIN.0;
@@ -49,13 +49,10 @@ pub(super) async fn close(ctx: &Context, closing: Closing) {
             .flatten();
         let written = match shared {
             Some(written) => Ok(written),
-            None => alone(ctx, &closing).await,
+            None => commit(ctx, &[&closing]).await,
         };
         match written {
-            Ok(Written::All(followers)) => {
-                reach(Point::ClosingCommitted).await;
-                return ring(ctx, &followers).await;
-            }
+            Ok(Written::All) => return,
             Ok(Written::LeaseLost) => return lost(&closing),
             Ok(Written::Stale) => {
                 let why = "the ticket changed meanwhile";
@@ -94,36 +91,26 @@ pub(super) async fn put_off(ctx: &Context, work: &Work, later: Later) {
 
 /// One transaction for all. `None` for each when it had to be rolled back: then each is written alone.
 async fn batch(ctx: &Context, all: Vec<Arc<Closing>>) -> Vec<Option<Written>> {
-    match try_batch(ctx, &all).await {
-        Ok(Some(written)) => written.into_iter().map(Some).collect(),
-        Ok(None) | Err(_) => all.iter().map(|_| None).collect(),
-    }
+    let closings: Vec<&Closing> = all.iter().map(|it| &**it).collect();
+    let written = match commit(ctx, &closings).await {
+        Ok(Written::All) => Some(Written::All),
+        // Nobody else's closing can be the cause.
+        Ok(other) if all.len() == 1 => Some(other),
+        Ok(_) | Err(_) => None,
+    };
+    all.iter().map(|_| written).collect()
 }
 
-async fn try_batch(
-    ctx: &Context,
-    all: &[Arc<Closing>],
-) -> Result<Option<Vec<Written>>, StoreError> {
-    let now = ctx.clock.now();
+/// Writes closings in one transaction and rings the jobs that follow.
+async fn commit(ctx: &Context, closings: &[&Closing]) -> Result<Written, StoreError> {
+    let mut followers = Vec::new();
     let tx = ctx.store.begin().await?;
-    let mut written = Vec::with_capacity(all.len());
-    for closing in all {
-        match write::write(&tx, closing, now).await? {
-            Written::All(followers) => written.push(Written::All(followers)),
-            Written::Stale | Written::LeaseLost => return Ok(None),
-        }
-    }
-    reach(Point::ClosingWritten).await;
-    tx.commit().await.map_err(StoreError::from)?;
-    Ok(Some(written))
-}
-
-async fn alone(ctx: &Context, closing: &Closing) -> Result<Written, StoreError> {
-    let tx = ctx.store.begin().await?;
-    let written = write::write(&tx, closing, ctx.clock.now()).await?;
-    if let Written::All(_) = written {
+    let written = write::write(&tx, closings, &mut followers, ctx.clock.now()).await?;
+    if written == Written::All {
         reach(Point::ClosingWritten).await;
         tx.commit().await.map_err(StoreError::from)?;
+        reach(Point::ClosingCommitted).await;
+        shared::queue::ring(&*ctx.broker, &followers).await;
     }
     Ok(written)
 }
@@ -152,8 +139,4 @@ fn lost(closing: &Closing) {
         token = closing.job.lease.token,
         "the lease was lost; what this run wanted to write is dropped, another run has the job"
     );
-}
-
-async fn ring(ctx: &Context, followers: &[QueuedJob]) {
-    shared::queue::ring(&*ctx.broker, followers).await;
 }

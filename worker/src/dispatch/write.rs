@@ -1,151 +1,95 @@
-//! Writes one closing into a transaction. Tickets before requests (the event shows the ticket), jobs last.
+//! Writes closings into a transaction, with as few statements for many as for one. Tickets before requests (the event shows the
+//! ticket), jobs last.
 
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
-use shared::request::Request;
+use shared::job::Lease;
 use shared::store::audit::{self, Entry};
 use shared::store::jobs::{Ending, QueuedJob};
-use shared::store::requests::{self, Applied};
-use shared::store::tickets::{self, Saved};
 use shared::store::{
     StoreError, attempts, cadences, circuits, cursors, drift, jobs, notes, people, table_facts,
 };
+use uuid::Uuid;
 
+use super::subjects;
 use super::verdict::{CircuitMove, Closing};
-use crate::effects::{CursorMove, Effects, Fact, Noted, Subject, TicketChange, WhenStale, Wish};
-use crate::follow;
+use crate::effects::{CursorMove, Effects, Fact, Noted};
 
-/// How often a wish is granted anew because the request changed under it.
-const GRANTS: usize = 5;
-
-/// What became of a closing.
+/// What became of closings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// Everything is in the transaction; these jobs are to be rung after the commit.
-    All(Vec<QueuedJob>),
-    /// Somebody else has the job: roll back, and drop the effects.
+    /// Everything is in the transaction.
+    All,
+    /// Somebody else has one of the jobs: roll back, and drop its effects.
     LeaseLost,
-    /// What the run read is no longer true: roll back, and run again.
+    /// What one of the runs read is no longer true: roll back, and run it again.
     Stale,
 }
 
-/// Writes `closing`. Anything but [`Written::All`] must be rolled back.
+/// Writes `closings`. Anything but [`Written::All`] must be rolled back. The jobs added to `rung` are to be rung after the commit.
 pub(super) async fn write(
     tx: &impl ConnectionTrait,
-    closing: &Closing,
-    now: DateTime<Utc>,
-) -> Result<Written, StoreError> {
-    let mut rung = Vec::new();
-    // A dead callback is flagged, and the flag is told by a callback: of its own, not by reviving the dead one.
-    let dead = matches!(closing.ending, Ending::Dead { .. });
-    if dead && !finish(tx, closing, now).await? {
-        return Ok(Written::LeaseLost);
-    }
-    for subject in &closing.effects.subjects {
-        if !write_subject(tx, closing, subject, &mut rung, now).await? {
-            return Ok(Written::Stale);
-        }
-    }
-    write_knowledge(tx, &closing.effects, now).await?;
-    if let Some(attempt) = &closing.attempt {
-        attempts::insert(tx, attempt).await?;
-    }
-    if !dead && !finish(tx, closing, now).await? {
-        return Ok(Written::LeaseLost);
-    }
-    // After the end of this job, because the next page of a run carries its key.
-    for job in &closing.effects.jobs {
-        rung.extend(jobs::insert(tx, job, now).await?);
-    }
-    for circuit in &closing.circuits {
-        move_circuit(tx, circuit, now).await?;
-    }
-    Ok(Written::All(rung))
-}
-
-async fn finish(
-    tx: &impl ConnectionTrait,
-    closing: &Closing,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    jobs::finish(tx, closing.job.id, &closing.job.lease, &closing.ending, now).await
-}
-
-/// False when the ticket is no longer as the run read it and the run depends on it.
-async fn write_subject(
-    tx: &impl ConnectionTrait,
-    closing: &Closing,
-    subject: &Subject,
+    closings: &[&Closing],
     rung: &mut Vec<QueuedJob>,
     now: DateTime<Utc>,
+) -> Result<Written, StoreError> {
+    // A dead callback is flagged, and the flag is told by a callback: of its own, not by reviving the dead one.
+    let (dead, living): (Vec<&Closing>, Vec<&Closing>) = closings
+        .iter()
+        .partition(|it| matches!(it.ending, Ending::Dead { .. }));
+    if !finish(tx, &dead, now).await? {
+        return Ok(Written::LeaseLost);
+    }
+    if !subjects::write(tx, closings, rung, now).await? {
+        return Ok(Written::Stale);
+    }
+    for closing in closings {
+        write_knowledge(tx, &closing.effects, now).await?;
+    }
+    let runs: Vec<_> = closings
+        .iter()
+        .filter_map(|it| it.attempt.as_ref())
+        .collect();
+    attempts::insert_all(tx, &runs).await?;
+    if !finish(tx, &living, now).await? {
+        return Ok(Written::LeaseLost);
+    }
+    for closing in closings {
+        // After the end of this job, because the next page of a run carries its key.
+        for job in &closing.effects.jobs {
+            rung.extend(jobs::insert(tx, job, now).await?);
+        }
+        for circuit in &closing.circuits {
+            move_circuit(tx, circuit, now).await?;
+        }
+    }
+    Ok(Written::All)
+}
+
+/// Ends the jobs, those that ended alike in one statement. False when the lease of one is lost.
+async fn finish(
+    tx: &impl ConnectionTrait,
+    closings: &[&Closing],
+    now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    if let Some(TicketChange {
-        before,
-        after,
-        when_stale,
-    }) = &subject.ticket
-        && before != after
-        && tickets::save(tx, before, after, now).await? == Saved::Stale
-    {
-        return Ok(*when_stale == WhenStale::Skip);
+    let mut alike: Vec<(&Ending, Vec<(Uuid, &Lease)>)> = Vec::new();
+    for closing in closings {
+        let job = (closing.job.id, &closing.job.lease);
+        match alike
+            .iter_mut()
+            .find(|(ending, _)| **ending == closing.ending)
+        {
+            Some((_, jobs)) => jobs.push(job),
+            None => alike.push((&closing.ending, vec![job])),
+        }
     }
-    // Looked at before our own wish moves the request.
-    if let Some(read) = &subject.follow {
-        rung.extend(follow_if_moved(tx, closing, read, now).await?);
-    }
-    if let Some(wish) = subject.wish.as_ref().filter(|wish| !wish.is_empty()) {
-        rung.extend(grant(tx, wish, now).await?);
+    for (ending, jobs) in alike {
+        if jobs::finish_all(tx, &jobs, ending, now).await? != jobs.len() as u64 {
+            return Ok(false);
+        }
     }
     Ok(true)
-}
-
-/// A job of its own writes to the ticket what the source did or said while the ticket was being made.
-async fn follow_if_moved(
-    tx: &impl ConnectionTrait,
-    closing: &Closing,
-    read: &Request,
-    now: DateTime<Utc>,
-) -> Result<Option<QueuedJob>, StoreError> {
-    let current = requests::hold(tx, read.id).await?;
-    let moved = current.is_some_and(|current| current.version != read.version)
-        || !notes::pending(tx, read.id).await?.is_empty();
-    match &closing.job.connection {
-        Some(connection) if moved => {
-            let job = follow::job(read.id, connection, closing.job.traceparent.as_deref(), now);
-            jobs::insert(tx, &job, now).await
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Grants a wish on the request as it is now; what its state does not allow is left out.
-async fn grant(
-    tx: &impl ConnectionTrait,
-    wish: &Wish,
-    now: DateTime<Utc>,
-) -> Result<Vec<QueuedJob>, StoreError> {
-    for _ in 0..GRANTS {
-        let Some(current) = requests::find(tx, wish.request_id).await? else {
-            return Ok(Vec::new());
-        };
-        match requests::apply(
-            tx,
-            &current,
-            &wish.on(&current),
-            &wish.actor,
-            wish.action,
-            now,
-        )
-        .await?
-        {
-            Applied::Changed(_, jobs) => return Ok(jobs),
-            Applied::Unchanged(_) => return Ok(Vec::new()),
-            Applied::Stale => {}
-        }
-    }
-    Err(StoreError::Conflict {
-        constraint: format!("request {} changes all the time", wish.request_id),
-    })
 }
 
 async fn write_knowledge(

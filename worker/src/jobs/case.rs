@@ -5,11 +5,11 @@ use servicenow_client::{Client, Error, Table};
 use shared::budget::Class;
 use shared::request::Request;
 use shared::route::Route;
-use shared::store::{requests, tickets};
 use shared::template::TemplateInput;
 use shared::ticket::Ticket;
 use uuid::Uuid;
 
+use super::load::Loaded;
 use crate::connections::Connection;
 use crate::effects::{Effects, Subject, TicketChange, WhenStale, Wish};
 use crate::fault;
@@ -23,6 +23,8 @@ pub(crate) struct Case<'a> {
     pub(crate) ticket: Ticket,
     /// `maybe_sent_at` as it was before this run.
     pub(crate) sent_before: Option<DateTime<Utc>>,
+    /// Whether the table keeps the ids we choose, as far as earlier echoes showed.
+    pub(crate) honours_sys_id: Option<bool>,
     pub(crate) route: &'a Route,
     pub(crate) seat: Seat<'a>,
 }
@@ -64,13 +66,12 @@ impl<'a> Seat<'a> {
 impl<'a> Case<'a> {
     /// Reads it. A missing route or connection parks the job: the configuration once had it.
     pub(crate) async fn load(run: &Run<'a>, class: Class, request_id: Uuid) -> Ran<Self> {
-        let conn = run.ctx.store.conn();
-        let request = requests::find(conn, request_id)
-            .await?
-            .ok_or_else(missing)?;
-        let ticket = tickets::of_request(conn, request_id)
-            .await?
-            .ok_or_else(missing)?;
+        let loaded = run.ctx.loads.load(&run.ctx.store, request_id).await?;
+        let Loaded {
+            ticket,
+            request,
+            honours_sys_id,
+        } = *loaded.ok_or_else(missing)?;
         let route = run
             .ctx
             .routes
@@ -83,6 +84,7 @@ impl<'a> Case<'a> {
             request,
             ticket,
             sent_before,
+            honours_sys_id,
             route,
             seat,
         })

@@ -1,7 +1,7 @@
 //! Inserts a job in the transaction of the fact that causes it.
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 use uuid::Uuid;
 
 use super::{Holder, QueuedJob};
@@ -45,21 +45,14 @@ pub async fn insert_many(
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let mut statement = Sql::new(conn, INSERT);
+    let mut rows = Vec::with_capacity(new.len());
     let mut queued = Vec::with_capacity(new.len());
-    for (index, (job, rung)) in new.iter().enumerate() {
+    for (job, rung) in new {
         let id = new_id(now);
-        statement = values(
-            statement.then(if index == 0 { "(" } else { ", (" }),
-            id,
-            job,
-            *rung,
-            now,
-        );
-        statement = statement.then(")");
+        rows.push(values(id, job, *rung, now));
         queued.push(queued_job(id, job, *rung));
     }
-    statement.run(conn).await?;
+    insert_rows(conn, rows).run(conn).await?;
     Ok(queued)
 }
 
@@ -71,10 +64,9 @@ async fn insert_as(
 ) -> Result<Option<QueuedJob>, StoreError> {
     let id = new_id(now);
     let rung = state == JobState::Rung;
-    let statement = Sql::new(conn, INSERT).then("(");
-    let holder: Option<Holder> = values(statement, id, new, rung, now)
+    let holder: Option<Holder> = insert_rows(conn, vec![values(id, new, rung, now)])
         .then(
-            ") ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
+            " WHERE TRUE ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
              DO UPDATE SET again = (jobs.state = 'running') RETURNING id",
         )
         .one(conn)
@@ -94,38 +86,32 @@ fn queued_job(id: Uuid, new: &NewJob, rung: bool) -> QueuedJob {
     }
 }
 
-/// The columns that `values` binds.
-const INSERT: &str = "INSERT INTO jobs (id, kind, lane, connection, request_id, payload, state, priority, due_at, rung_at, \
-     dedup_key, traceparent, created_at, updated_at) VALUES ";
+fn insert_rows(conn: &impl ConnectionTrait, rows: Vec<Vec<Value>>) -> Sql {
+    let columns = "id uuid, kind text, lane text, connection text, request_id uuid, payload jsonb, state text, priority smallint, \
+                   due_at timestamptz, rung_at timestamptz, dedup_key text, traceparent text, created_at timestamptz, \
+                   updated_at timestamptz";
+    Sql::given(conn, columns, rows).then(
+        "INSERT INTO jobs (id, kind, lane, connection, request_id, payload, state, priority, due_at, rung_at, dedup_key, \
+         traceparent, created_at, updated_at) SELECT * FROM given",
+    )
+}
 
-fn values(statement: Sql, id: Uuid, new: &NewJob, rung: bool, now: DateTime<Utc>) -> Sql {
+fn values(id: Uuid, new: &NewJob, rung: bool, now: DateTime<Utc>) -> Vec<Value> {
     let state = if rung { JobState::Rung } else { JobState::Due };
-    statement
-        .bind(id)
-        .then(", ")
-        .bind(new.payload.kind().as_str())
-        .then(", ")
-        .bind(new.lane())
-        .then(", ")
-        .bind(new.connection.clone())
-        .then(", ")
-        .bind(new.request_id)
-        .then(", ")
-        .bind(new.payload.to_json())
-        .then(", ")
-        .bind(state.as_str())
-        .then(", ")
-        .bind(new.priority)
-        .then(", ")
-        .bind(new.due_at)
-        .then(", ")
-        .bind(rung.then_some(now))
-        .then(", ")
-        .bind(new.dedup_key.clone())
-        .then(", ")
-        .bind(new.traceparent.clone())
-        .then(", ")
-        .bind(now)
-        .then(", ")
-        .bind(now)
+    vec![
+        id.into(),
+        new.payload.kind().as_str().into(),
+        new.lane().into(),
+        new.connection.clone().into(),
+        new.request_id.into(),
+        new.payload.to_json().into(),
+        state.as_str().into(),
+        new.priority.into(),
+        new.due_at.into(),
+        rung.then_some(now).into(),
+        new.dedup_key.clone().into(),
+        new.traceparent.clone().into(),
+        now.into(),
+        now.into(),
+    ]
 }

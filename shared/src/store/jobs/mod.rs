@@ -13,7 +13,7 @@ mod ring;
 pub use acquit::{acquit, had_suspect};
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::claim;
-pub use finish::{Ending, finish};
+pub use finish::{Ending, finish, finish_all};
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
 pub use read::{Job, LaneCount, counts, ended, find, find_of_source, is_live, of_request};

@@ -1,17 +1,15 @@
 //! Changes a request: compare-and-set, with its audit entry, its event and its callback job.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value as Json, json};
 
-use super::asked_json;
-use crate::event::RequestEvent;
+use super::apply_all::{Deed, apply_all};
 use crate::job::{ForRequest, NewJob, Payload};
 use crate::request::{Request, RequestState};
-use crate::store::audit::{self, Actor, Entry};
-use crate::store::jobs::{self, QueuedJob};
-use crate::store::sql::Sql;
-use crate::store::{StoreError, events, tickets};
+use crate::store::audit::Actor;
+use crate::store::jobs::QueuedJob;
+use crate::store::{StoreError, tickets};
 
 /// What to change; `None` leaves a field as it is, an inner `None` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,11 +37,6 @@ pub enum Applied {
     Stale,
 }
 
-#[derive(FromQueryResult)]
-struct Updated {
-    has_callback: bool,
-}
-
 /// Changes `current`, in one transaction with whatever caused it. Save the ticket first: the event shows it.
 ///
 /// Fails with [`StoreError::IllegalMove`] when the state may not follow the current one.
@@ -59,27 +52,34 @@ pub async fn apply(
     if after == *current {
         return Ok(Applied::Unchanged(after));
     }
-    let after = Request {
+    let deed = Deed {
+        current,
+        change: change.clone(),
+        actor,
+        action,
+        ticket: tickets::of_request(conn, current.id).await?,
+    };
+    match apply_all(conn, &[deed], now).await? {
+        Some(jobs) => Ok(Applied::Changed(next(current, after, now), jobs)),
+        None => Ok(Applied::Stale),
+    }
+}
+
+/// What `after` is stored as.
+pub(super) fn next(current: &Request, after: Request, now: DateTime<Utc>) -> Request {
+    Request {
         version: current.version + 1,
         updated_at: now,
         ..after
-    };
-    let Some(row) = compare_and_set(conn, current, &after).await? else {
-        return Ok(Applied::Stale);
-    };
-    write_audit(conn, current, &after, actor, action, now).await?;
-    let ticket = tickets::of_request(conn, after.id).await?;
-    let event = RequestEvent::of(&after, ticket.as_ref(), Some(current.state));
-    events::append(conn, &after.source, after.id, &event, now).await?;
-    let mut jobs = Vec::new();
-    if row.has_callback {
-        jobs.extend(jobs::insert(conn, &callback(&after, now), now).await?);
     }
-    Ok(Applied::Changed(after, jobs))
 }
 
 /// The request as it would be; equal to `current` when nothing changes.
-fn changed(current: &Request, change: &Change, now: DateTime<Utc>) -> Result<Request, StoreError> {
+pub(super) fn changed(
+    current: &Request,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Result<Request, StoreError> {
     let mut after = current.clone();
     if let Some(to) = change.state.filter(|to| *to != current.state) {
         if !current.state.may_become(to) {
@@ -102,46 +102,8 @@ fn changed(current: &Request, change: &Change, now: DateTime<Utc>) -> Result<Req
     Ok(after)
 }
 
-async fn compare_and_set(
-    conn: &impl ConnectionTrait,
-    current: &Request,
-    after: &Request,
-) -> Result<Option<Updated>, StoreError> {
-    Sql::new(conn, "UPDATE requests SET state = ")
-        .bind(after.state.as_str())
-        .then(", reason = ")
-        .bind(after.reason.clone())
-        .then(", attention = ")
-        .bind(after.attention.clone())
-        .then(", asked = ")
-        .bind(asked_json(&after.asked)?)
-        .then(", version = ")
-        .bind(after.version)
-        .then(", updated_at = ")
-        .bind(after.updated_at)
-        .then(", closed_at = ")
-        .bind(after.closed_at)
-        .then(", watched = (NOT ")
-        .bind(after.state.is_final())
-        .then(" OR EXISTS (SELECT 1 FROM tickets WHERE tickets.request_id = requests.id AND tickets.written_version < ")
-        .bind(after.version)
-        .then(")) WHERE id = ")
-        .bind(current.id)
-        .then(" AND version = ")
-        .bind(current.version)
-        .then(" RETURNING has_callback")
-        .one(conn)
-        .await
-}
-
-async fn write_audit(
-    conn: &impl ConnectionTrait,
-    before: &Request,
-    after: &Request,
-    actor: &Actor,
-    action: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+/// What the audit trail says besides the states.
+pub(super) fn detail(before: &Request, after: &Request) -> Json {
     let mut detail = Map::new();
     detail.insert("version".to_owned(), after.version.into());
     let fields = [
@@ -161,22 +123,12 @@ async fn write_audit(
             .filter(|(_, pair)| pair[0] != pair[1])
             .map(|(name, pair)| (name.to_owned(), pair)),
     );
-    let entry = Entry {
-        actor,
-        action,
-        subject_kind: "request",
-        subject_id: &after.id.to_string(),
-        from: Some(before.state.as_str()),
-        to: Some(after.state.as_str()),
-        reason: after.reason.as_deref(),
-        detail: Json::Object(detail),
-    };
-    audit::append(conn, &entry, now).await
+    Json::Object(detail)
 }
 
 /// One callback job per request at a time. It reads the newest state when it runs; a change that comes while it runs
 /// makes it run once more (see `jobs::insert`).
-fn callback(request: &Request, now: DateTime<Utc>) -> NewJob {
+pub(super) fn callback(request: &Request, now: DateTime<Utc>) -> NewJob {
     NewJob {
         payload: Payload::DeliverCallback(ForRequest {
             request_id: request.id,

@@ -3,10 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, TryInsertResult,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
 use uuid::Uuid;
 
 use super::asked;
@@ -14,10 +11,16 @@ use super::insert::{Inserted, NewRequest, row_of, tell};
 use crate::request::Request;
 use crate::store::StoreError;
 use crate::store::entities::requests::{Column, Entity, Model};
+use crate::store::sql::Sql;
+
+#[derive(FromQueryResult)]
+struct Stored {
+    id: Uuid,
+}
 
 /// What [`insert`](super::insert) does, for many requests of one source at once: what became of each, in order.
 ///
-/// What stands twice in `new` is new the first time and existing the second. A statement binds 18 values a request;
+/// What stands twice in `new` is new the first time and existing the second. A statement binds 16 values a request;
 /// callers hand in a few hundred at most.
 pub async fn insert_many(
     conn: &impl ConnectionTrait,
@@ -68,19 +71,44 @@ async fn insert_rows(
     conn: &impl ConnectionTrait,
     rows: &[Model],
 ) -> Result<HashSet<Uuid>, StoreError> {
-    let keep = OnConflict::columns([Column::Source, Column::ExternalId])
-        .do_nothing()
-        .to_owned();
-    let inserted =
-        Entity::insert_many(rows.iter().cloned().map(IntoActiveModel::into_active_model))
-            .on_conflict(keep)
-            .try_insert()
-            .exec_with_returning_keys(conn)
-            .await?;
-    Ok(match inserted {
-        TryInsertResult::Inserted(ids) => ids.into_iter().collect(),
-        TryInsertResult::Empty | TryInsertResult::Conflicted => HashSet::new(),
-    })
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let stored: Vec<Stored> = Sql::given(conn, COLUMNS, rows.iter().map(values).collect())
+        .then(
+            "INSERT INTO requests (id, source, external_id, route, category, item, requester, requested_for, asked, \
+             asked_originally, state, has_callback, watched, version, created_at, updated_at) \
+             SELECT * FROM given WHERE TRUE ON CONFLICT (source, external_id) DO NOTHING RETURNING id",
+        )
+        .all(conn)
+        .await?;
+    Ok(stored.into_iter().map(|row| row.id).collect())
+}
+
+/// What a new row holds; the other columns are empty.
+const COLUMNS: &str = "id uuid, source text, external_id text, route text, category text, item text, requester text, \
+     requested_for text, asked jsonb, asked_originally jsonb, state text, has_callback boolean, watched boolean, \
+     version bigint, created_at timestamptz, updated_at timestamptz";
+
+fn values(row: &Model) -> Vec<Value> {
+    vec![
+        row.id.into(),
+        row.source.as_str().into(),
+        row.external_id.as_str().into(),
+        row.route.as_str().into(),
+        row.category.as_str().into(),
+        row.item.as_str().into(),
+        row.requester.as_str().into(),
+        row.requested_for.as_str().into(),
+        row.asked.clone().into(),
+        row.asked_originally.clone().into(),
+        row.state.as_str().into(),
+        row.has_callback.into(),
+        row.watched.into(),
+        row.version.into(),
+        row.created_at.into(),
+        row.updated_at.into(),
+    ]
 }
 
 /// The rows that stood in the way, by external id.

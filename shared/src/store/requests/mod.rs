@@ -1,24 +1,27 @@
 //! Requests: taken in once per natural key, changed only by compare-and-set.
 
 mod apply;
+mod apply_all;
 mod insert;
 mod insert_many;
 mod list;
 mod reached;
 
 pub use apply::{Applied, Change, apply};
+pub use apply_all::{Deed, apply_all};
 pub use insert::{Inserted, NewRequest, insert};
 pub use insert_many::insert_many;
 pub use list::{BadCursor, Filter, ListCursor, list};
 pub use reached::{Goal, reached};
 
 use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::entities::requests::{Column, Entity, Model};
+use super::sql::among;
 use crate::request::{Asked, Request};
 
 /// The request of that id.
@@ -54,6 +57,20 @@ pub async fn hold(conn: &impl ConnectionTrait, id: Uuid) -> Result<Option<Reques
         .await?
         .map(Request::try_from)
         .transpose()
+}
+
+/// The same for several requests, locked in the order of their ids; those that are stored, in that order.
+pub async fn hold_all(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<Vec<Request>, StoreError> {
+    let rows = Entity::find()
+        .filter(among(conn, Column::Id, ids))
+        .order_by_asc(Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(Request::try_from).collect()
 }
 
 /// The request that `source` calls `external_id`.

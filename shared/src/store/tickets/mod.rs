@@ -4,14 +4,15 @@ mod watched;
 mod write;
 mod write_ahead;
 
-pub use watched::{OpenTable, open_page, open_tables, with_sys_ids};
-pub use write::{NewTicket, Saved, insert, insert_many, save};
+pub use watched::{OpenTable, open_page, open_tables, with_requests, with_sys_ids};
+pub use write::{NewTicket, Saved, insert, insert_many, save, save_all};
 pub use write_ahead::mark_maybe_sent;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::entities::tickets;
+use super::sql::among;
 use super::{CHUNK, StoreError};
 use crate::ticket::{Ticket, TicketKind};
 
@@ -35,7 +36,7 @@ pub async fn of_requests(
     let mut found = Vec::new();
     for some in request_ids.chunks(CHUNK) {
         let rows = tickets::Entity::find()
-            .filter(tickets::Column::RequestId.is_in(some.iter().copied()))
+            .filter(among(conn, tickets::Column::RequestId, some))
             .all(conn)
             .await?;
         for row in rows {

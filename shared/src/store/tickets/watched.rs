@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 use crate::store::entities::{requests, tickets};
-use crate::store::sql::Sql;
+use crate::store::sql::{Sql, among};
 use crate::store::{CHUNK, StoreError};
 use crate::ticket::Ticket;
 
@@ -50,6 +50,23 @@ pub async fn with_sys_ids(
             .filter(tickets::Column::TableName.eq(table))
             .filter(tickets::Column::SysId.is_in(some.iter().map(String::as_str)))
             .order_by_asc(tickets::Column::RequestId)
+            .all(conn)
+            .await?;
+        found.extend(pairs(rows)?);
+    }
+    Ok(found)
+}
+
+/// The tickets of these requests, with their requests, in no order.
+pub async fn with_requests(
+    conn: &impl ConnectionTrait,
+    request_ids: &[Uuid],
+) -> Result<Vec<(Ticket, Request)>, StoreError> {
+    let mut found = Vec::with_capacity(request_ids.len());
+    for some in request_ids.chunks(CHUNK) {
+        let rows = tickets::Entity::find()
+            .find_also_related(requests::Entity)
+            .filter(among(conn, tickets::Column::RequestId, some))
             .all(conn)
             .await?;
         found.extend(pairs(rows)?);

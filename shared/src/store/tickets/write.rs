@@ -1,7 +1,9 @@
 //! Stores a ticket, and replaces it by compare-and-set over all its columns.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
 use crate::store::StoreError;
@@ -33,6 +35,11 @@ pub enum Saved {
     Stale,
 }
 
+#[derive(FromQueryResult)]
+struct SavedRow {
+    request_id: Uuid,
+}
+
 /// Stores a ticket, in the same transaction as its request.
 pub async fn insert(
     conn: &impl ConnectionTrait,
@@ -48,32 +55,31 @@ pub async fn insert_many(
     new: &[NewTicket],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let tickets: Vec<Ticket> = new.iter().map(planned).collect();
-    let Some(first) = tickets.first() else {
+    if new.is_empty() {
         return Ok(());
-    };
-    let mut statement = Sql::new(
+    }
+    let rows = new.iter().map(planned);
+    let rows = rows.map(|ticket| {
+        let key = [ticket.request_id.into()];
+        key.into_iter().chain(values(&ticket)).collect()
+    });
+    let names = names().join(", ");
+    Sql::given(
         conn,
-        "INSERT INTO tickets (request_id, created_at, updated_at",
-    );
-    for (column, _) in columns(first) {
-        statement = statement.then(", ").then(column);
-    }
-    statement = statement.then(") VALUES ");
-    for (index, ticket) in tickets.iter().enumerate() {
-        statement = statement
-            .then(if index == 0 { "(" } else { ", (" })
-            .bind(ticket.request_id)
-            .then(", ")
-            .bind(now)
-            .then(", ")
-            .bind(now);
-        for (_, value) in columns(ticket) {
-            statement = statement.then(", ").bind(value);
-        }
-        statement = statement.then(")");
-    }
-    statement.run(conn).await?;
+        &format!("request_id uuid, {}", typed("")),
+        rows.collect(),
+    )
+    .then("INSERT INTO tickets (created_at, updated_at, request_id, ")
+    .then(&names)
+    .then(") SELECT ")
+    .bind(now)
+    .then(", ")
+    .bind(now)
+    .then(", request_id, ")
+    .then(&names)
+    .then(" FROM given")
+    .run(conn)
+    .await?;
     Ok(())
 }
 
@@ -111,27 +117,55 @@ pub async fn save(
     after: &Ticket,
     now: DateTime<Utc>,
 ) -> Result<Saved, StoreError> {
-    let mut statement = Sql::new(conn, "UPDATE tickets SET updated_at = ").bind(now);
-    for (column, value) in columns(after) {
-        statement = statement.then(", ").then(column).then(" = ").bind(value);
+    let saved = save_all(conn, &[(before, after)], now).await?;
+    Ok(if saved.is_empty() {
+        Saved::Stale
+    } else {
+        Saved::Saved
+    })
+}
+
+/// The same for several tickets in one statement, each before and after: the requests of those that were saved. The others are
+/// stale.
+pub async fn save_all(
+    conn: &impl ConnectionTrait,
+    changes: &[(&Ticket, &Ticket)],
+    now: DateTime<Utc>,
+) -> Result<HashSet<Uuid>, StoreError> {
+    if changes.is_empty() {
+        return Ok(HashSet::new());
     }
-    statement = statement
-        .then(" WHERE request_id = ")
-        .bind(before.request_id);
-    for (column, value) in columns(before) {
-        statement = statement
-            .then(" AND ")
-            .then(column)
-            .then(" IS NOT DISTINCT FROM ")
-            .bind(value);
+    let rows = changes.iter().map(|(before, after)| {
+        let key = [before.request_id.into()];
+        key.into_iter()
+            .chain(values(after))
+            .chain(values(before))
+            .collect()
+    });
+    let columns = format!("request_id uuid, {}, {}", typed(""), typed("old_"));
+    let mut statement = Sql::given(conn, &columns, rows.collect())
+        .then("UPDATE tickets SET updated_at = ")
+        .bind(now);
+    for name in names() {
+        statement = statement.then(&format!(", {name} = given.{name}"));
     }
-    if statement.run(conn).await? != 1 {
-        return Ok(Saved::Stale);
+    statement = statement.then(" FROM given WHERE tickets.request_id = given.request_id");
+    for name in names() {
+        statement = statement.then(&format!(
+            " AND tickets.{name} IS NOT DISTINCT FROM given.old_{name}"
+        ));
     }
-    if before.written_version != after.written_version {
-        keep_watch(conn, after).await?;
+    let saved: Vec<SavedRow> = statement
+        .then(" RETURNING tickets.request_id AS request_id")
+        .all(conn)
+        .await?;
+    let saved: HashSet<Uuid> = saved.into_iter().map(|row| row.request_id).collect();
+    for (before, after) in changes {
+        if before.written_version != after.written_version && saved.contains(&after.request_id) {
+            keep_watch(conn, after).await?;
+        }
     }
-    Ok(Saved::Saved)
+    Ok(saved)
 }
 
 /// A request that has ended is watched until its end is written to the ticket.
@@ -151,10 +185,48 @@ async fn keep_watch(conn: &impl ConnectionTrait, ticket: &Ticket) -> Result<(), 
     Ok(())
 }
 
-/// Every column but the key, with its value: what is inserted, replaced and compared.
+/// Every column but the key, with its type on PostgreSQL: what is inserted, replaced and compared.
+const COLUMNS: [(&str, &str); 23] = [
+    ("connection", "text"),
+    ("kind", "text"),
+    ("kind_name", "text"),
+    ("table_name", "text"),
+    ("sys_id", "text"),
+    ("correlation_id", "text"),
+    ("in_servicenow", "boolean"),
+    ("number", "text"),
+    ("order_number", "text"),
+    ("order_sys_id", "text"),
+    ("remote_state", "text"),
+    ("approval", "text"),
+    ("stage", "text"),
+    ("close_code", "text"),
+    ("close_notes", "text"),
+    ("assigned_to", "text"),
+    ("assignment_group", "text"),
+    ("mod_count", "bigint"),
+    ("remote_updated_on", "text"),
+    ("written_version", "bigint"),
+    ("maybe_sent_at", "timestamptz"),
+    ("checked_at", "timestamptz"),
+    ("given_up_at", "timestamptz"),
+];
+
+fn names() -> [&'static str; 23] {
+    COLUMNS.map(|(name, _)| name)
+}
+
+/// The columns as a table of given rows names them, with something before each name.
+fn typed(before: &str) -> String {
+    COLUMNS
+        .map(|(name, sort)| format!("{before}{name} {sort}"))
+        .join(", ")
+}
+
+/// The values of [`COLUMNS`].
 ///
 /// Moments are cut to the microsecond, the resolution of both databases, or `before` would not compare equal.
-fn columns(ticket: &Ticket) -> [(&'static str, Value); 23] {
+fn values(ticket: &Ticket) -> [Value; 23] {
     let (kind, kind_name) = match &ticket.kind {
         TicketKind::Table(table) => ("table", table),
         TicketKind::CatalogItem(item) => ("catalog_item", item),
@@ -162,28 +234,28 @@ fn columns(ticket: &Ticket) -> [(&'static str, Value); 23] {
     let moment = |at: Option<DateTime<Utc>>| Value::from(at.map(|at| at.trunc_subsecs(6)));
     let text = |text: &Option<String>| Value::from(text.clone());
     [
-        ("connection", ticket.connection.as_str().into()),
-        ("kind", kind.into()),
-        ("kind_name", kind_name.as_str().into()),
-        ("table_name", ticket.kind.table().into()),
-        ("sys_id", text(&ticket.sys_id)),
-        ("correlation_id", ticket.correlation_id.as_str().into()),
-        ("in_servicenow", ticket.exists.into()),
-        ("number", text(&ticket.number)),
-        ("order_number", text(&ticket.order_number)),
-        ("order_sys_id", text(&ticket.order_sys_id)),
-        ("remote_state", text(&ticket.state)),
-        ("approval", text(&ticket.approval)),
-        ("stage", text(&ticket.stage)),
-        ("close_code", text(&ticket.close_code)),
-        ("close_notes", text(&ticket.close_notes)),
-        ("assigned_to", text(&ticket.assigned_to)),
-        ("assignment_group", text(&ticket.assignment_group)),
-        ("mod_count", ticket.mod_count.into()),
-        ("remote_updated_on", text(&ticket.remote_updated_on)),
-        ("written_version", ticket.written_version.into()),
-        ("maybe_sent_at", moment(ticket.maybe_sent_at)),
-        ("checked_at", moment(ticket.checked_at)),
-        ("given_up_at", moment(ticket.given_up_at)),
+        ticket.connection.as_str().into(),
+        kind.into(),
+        kind_name.as_str().into(),
+        ticket.kind.table().into(),
+        text(&ticket.sys_id),
+        ticket.correlation_id.as_str().into(),
+        ticket.exists.into(),
+        text(&ticket.number),
+        text(&ticket.order_number),
+        text(&ticket.order_sys_id),
+        text(&ticket.state),
+        text(&ticket.approval),
+        text(&ticket.stage),
+        text(&ticket.close_code),
+        text(&ticket.close_notes),
+        text(&ticket.assigned_to),
+        text(&ticket.assignment_group),
+        ticket.mod_count.into(),
+        text(&ticket.remote_updated_on),
+        ticket.written_version.into(),
+        moment(ticket.maybe_sent_at),
+        moment(ticket.checked_at),
+        moment(ticket.given_up_at),
     ]
 }

@@ -102,12 +102,13 @@ impl Case<'_> {
         let Request {
             id,
             state,
+            reason,
             attention,
             ..
         } = &self.request;
         let row = self.rows.first().map(|row| row.get("state"));
         format!(
-            "{what}: {} {id} is {state} ({attention:?}), the source moved it to {:?}, the ticket shows {row:?}",
+            "{what}: {} {id} is {state} ({reason:?}, {attention:?}), the source moved it to {:?}, the ticket shows {row:?}",
             self.asked.category, self.asked.moved
         )
     }

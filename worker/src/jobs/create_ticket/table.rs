@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use servicenow_client::{Error, Fields, ForbiddenKind, ReadOptions, Record, WriteOptions};
 use shared::crash::{Point, reach};
-use shared::store::{table_facts, tickets};
+use shared::store::tickets;
 use shared::ticket::Ticket;
 
 use super::super::case::Case;
@@ -19,7 +19,7 @@ use crate::trace;
 
 /// One POST on the usual path. After any doubt a read by id and a search by key come first.
 pub(super) async fn create(run: &Run<'_>, case: &mut Case<'_>) -> Ran {
-    let honours = honours(run, case).await?;
+    let honours = case.honours_sys_id;
     if may_be_there(run, &case.ticket) {
         if let Some(found) = find::ticket(run, case).await? {
             return Ok(Finished::done(found.adopt(run, case)));
@@ -34,13 +34,6 @@ pub(super) async fn create(run: &Run<'_>, case: &mut Case<'_>) -> Ran {
     let mut finished = post(run, case, &fields, honours).await?;
     finished.effects.people.extend(person);
     Ok(finished)
-}
-
-/// What earlier echoes of this table showed.
-async fn honours(run: &Run<'_>, case: &Case<'_>) -> Ran<Option<bool>> {
-    let conn = run.ctx.store.conn();
-    let facts = table_facts::get(conn, &case.ticket.connection, case.seat.table.name()).await?;
-    Ok(facts.and_then(|facts| facts.honours_sys_id))
 }
 
 /// How long nothing is sent again after a send that may have arrived: as long as an insert can be under way, and where the id does
