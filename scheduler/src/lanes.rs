@@ -15,7 +15,12 @@ struct Seen {
     depth: HashMap<String, u64>,
     /// Connections whose circuit is open.
     held: HashSet<String>,
+    /// Rounds since something moved.
+    still: u32,
 }
+
+/// Rounds without a move after which the relay waits for its interval: with its pause between them, half a second.
+const STILL_ROUNDS: u32 = 25;
 
 impl Lanes {
     pub(crate) fn new(window: u64) -> Self {
@@ -42,9 +47,26 @@ impl Lanes {
         self.window.saturating_sub(depth)
     }
 
+    /// Whether a lane is shallower than the relay last saw it.
+    pub(crate) fn has_fallen(&self, lane: &str, depth: u64) -> bool {
+        self.seen()
+            .depth
+            .get(lane)
+            .is_some_and(|seen| depth < *seen)
+    }
+
+    /// Whether the relay looks again at once after a round in which more was due than fits: after one that moved something, and
+    /// for a few after that. Where nobody takes bells, it comes to rest.
+    pub(crate) fn looks_again(&self, moved: bool) -> bool {
+        let mut seen = self.seen();
+        seen.still = if moved { 0 } else { seen.still + 1 };
+        seen.still < STILL_ROUNDS
+    }
+
     /// What the relay has just seen. Lanes it did not look at hold nothing that is due or rung.
     pub(crate) fn note(&self, depth: HashMap<String, u64>, held: HashSet<String>) {
-        *self.seen() = Seen { depth, held };
+        let mut seen = self.seen();
+        (seen.depth, seen.held) = (depth, held);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -40,6 +40,13 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
     for circuit in circuits.iter().filter(|circuit| circuit.until <= now) {
         rung += round.ring_probe(circuit, &waiting).await?;
     }
+    // More is due than fits: while the workers make room, the rest is not left for the next interval.
+    let waits = |it: &LaneDue| it.due > 0 && !round.is_held(&it.lane);
+    let fallen = |it: &LaneDue| scheduler.lanes.has_fallen(&it.lane, round.depth(&it.lane));
+    let moves = rung > 0 || waiting.iter().any(|it| waits(it) && fallen(it));
+    if waiting.iter().any(waits) && scheduler.lanes.looks_again(moves) {
+        scheduler.relay_nudge.notify_one();
+    }
     scheduler.lanes.note(round.depths, round.held);
     Ok(rung)
 }

@@ -21,6 +21,12 @@ use super::options::{StoreOptions, address_of};
 /// A pooled connection that was idle for longer is asked for a sign of life before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
+/// Our statements are short: each finds a few rows by an index. Where the planner overrates one, compiling it takes a hundred times as
+/// long as running it; and the plan of a prepared statement is kept, so that one made while a table was small would still read
+/// all of it when it has grown.
+const SHORT_STATEMENTS: &str = "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; \
+                                SET enable_mergejoin = off";
+
 /// A pool on PostgreSQL, tried once, so that a wrong address fails at start with the server's own words.
 pub(super) async fn postgres(
     options: &StoreOptions,
@@ -55,9 +61,7 @@ pub(super) async fn postgres(
             Box::pin(async move { Ok(about.idle_for < TRUSTED_IDLE || conn.ping().await.is_ok()) })
         })
         .after_connect(|conn, _| {
-            // Our statements are short. Where the planner overrates one, compiling it takes a hundred times as long as
-            // running it.
-            Box::pin(async move { conn.execute("SET jit = off").await.map(drop) })
+            Box::pin(async move { conn.execute(SHORT_STATEMENTS).await.map(drop) })
         })
         .connect_lazy_with(settings);
     Ok((
