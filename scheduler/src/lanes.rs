@@ -91,6 +91,28 @@ mod tests {
     }
 
     #[test]
+    fn the_relay_looks_again_while_something_moves_and_then_comes_to_rest() {
+        let lanes = Lanes::new(2);
+        assert!(lanes.looks_again(true));
+        let mut rounds = 1;
+        while lanes.looks_again(false) {
+            rounds += 1;
+        }
+        assert_eq!(rounds, STILL_ROUNDS);
+        assert!(!lanes.looks_again(false), "nobody takes bells");
+        assert!(lanes.looks_again(true) && lanes.looks_again(false));
+    }
+
+    #[test]
+    fn a_lane_from_which_bells_were_taken_has_fallen() {
+        let lanes = Lanes::new(2);
+        assert!(!lanes.has_fallen("a", 0), "nobody has looked at it before");
+        lanes.note(HashMap::from([("a".to_owned(), 2)]), HashSet::new());
+        assert!(!lanes.has_fallen("a", 2));
+        assert!(lanes.has_fallen("a", 1));
+    }
+
+    #[test]
     fn a_held_connection_takes_none() {
         let lanes = Lanes::new(2);
         lanes.note(HashMap::new(), HashSet::from(["main".to_owned()]));
