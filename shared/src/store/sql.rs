@@ -139,9 +139,9 @@ pub(super) fn among(conn: &impl ConnectionTrait, column: impl ColumnTrait, ids: 
 
 fn json_of(names: &[&str], rows: Vec<Vec<Value>>) -> Json {
     let object = |row: Vec<Value>| {
-        let named = names.iter().zip(row);
+        let columns = names.iter().zip(row);
         Json::Object(
-            named
+            columns
                 .map(|(name, value)| ((*name).to_owned(), as_json(value)))
                 .collect::<Map<_, _>>(),
         )

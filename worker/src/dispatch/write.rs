@@ -47,11 +47,11 @@ pub(super) async fn write(
     for closing in closings {
         write_knowledge(tx, &closing.effects, now).await?;
     }
-    let runs: Vec<_> = closings
+    let ended: Vec<_> = closings
         .iter()
         .filter_map(|it| it.attempt.as_ref())
         .collect();
-    attempts::insert_all(tx, &runs).await?;
+    attempts::insert_all(tx, &ended).await?;
     if !finish(tx, &living, now).await? {
         return Ok(Written::LeaseLost);
     }
