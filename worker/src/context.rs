@@ -1,6 +1,6 @@
 //! What every job of a worker process shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use shared::budget::{Budget, Ledger, Terms};
@@ -11,7 +11,7 @@ use shared::route::Routes;
 use shared::store::Store;
 
 use crate::connections::Connections;
-use crate::dispatch::{Claims, Closings, Suspects};
+use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
 use crate::jobs::Loads;
 use crate::lease::LeaseWatch;
 use crate::silences::Silences;
@@ -58,6 +58,7 @@ pub struct Context {
     /// Whom claims belong to, and how much of the lease is left.
     pub lease: Arc<LeaseWatch>,
     pub(crate) claims: Claims,
+    pub(crate) doubtful: Mutex<Vec<Doubtful>>,
     pub(crate) loads: Loads,
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
@@ -93,6 +94,7 @@ impl Context {
             http,
             identity: parts.identity,
             claims: Claims::default(),
+            doubtful: Mutex::default(),
             loads: Loads::default(),
             closings: Closings::default(),
             suspects: Suspects::default(),

@@ -24,7 +24,7 @@ mod subjects;
 mod verdict;
 mod write;
 
-pub(crate) use claim::Claims;
+pub(crate) use claim::{Claims, Doubtful, release_doubtful};
 pub(crate) use close::Closings;
 pub(crate) use gate::{Pass, pass};
 pub(crate) use poison::Suspects;

@@ -7,6 +7,7 @@ use shared::store::{StoreError, circuits, jobs};
 use tracing::{info, warn};
 
 use crate::context::Context;
+use crate::dispatch::release_doubtful;
 
 /// Makes this process known, so that its claims hold.
 pub async fn register(ctx: &Context) -> Result<(), StoreError> {
@@ -26,7 +27,7 @@ pub async fn register(ctx: &Context) -> Result<(), StoreError> {
 }
 
 /// One heart-beat. When the store has given the process up already, its leases are lost: what still runs is dropped at its end,
-/// and the process begins anew. Its permits are renewed like its jobs. Afterwards parked jobs of circuits whose time has come are let go, one of them as a probe.
+/// and the process begins anew. Its permits are renewed like its jobs. Afterwards jobs are let go that a claim took whose answer was lost, and parked jobs of circuits whose time has come are let go, one of them as a probe.
 pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
     let sent = ctx.clock.monotonic();
     let now = ctx.clock.now();
@@ -42,6 +43,7 @@ pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
         register(ctx).await?;
     }
     reach(Point::HeartBeaten).await;
+    release_doubtful(ctx).await?;
     ctx.budget.renew().await;
     let standings = ctx.budget.standings();
     crate::trace::budget(&standings);

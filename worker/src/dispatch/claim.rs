@@ -1,8 +1,9 @@
 //! Claims: one statement for all that are asked for at the same time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::job::Claimed;
 use shared::store::circuits::{self, Circuit};
 use shared::store::{StoreError, jobs};
@@ -32,22 +33,61 @@ pub(super) async fn claim(ctx: &Context, id: Uuid) -> Option<Work> {
     claimed
 }
 
+/// A claim whose answer did not come: it may have taken the jobs all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Doubtful {
+    ids: Vec<Uuid>,
+    owner: String,
+    claimed_at: DateTime<Utc>,
+}
+
+/// How long a statement that was cut off may still be under way at the database.
+const UNDER_WAY: TimeDelta = TimeDelta::minutes(1);
+
+/// Makes the jobs due again that a claim without an answer has taken, also when it arrives late.
+pub(crate) async fn release_doubtful(ctx: &Context) -> Result<(), StoreError> {
+    let all = doubtful(ctx).clone();
+    for it in &all {
+        jobs::unclaim(ctx.store.conn(), &it.ids, &it.owner, it.claimed_at).await?;
+    }
+    let now = ctx.clock.now();
+    let settled = |it: &Doubtful| now - it.claimed_at > UNDER_WAY && all.contains(it);
+    doubtful(ctx).retain(|it| !settled(it));
+    Ok(())
+}
+
+fn doubtful(ctx: &Context) -> MutexGuard<'_, Vec<Doubtful>> {
+    // Only pushes and takes happen under the lock.
+    ctx.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn batch(ctx: &Context, ids: Vec<Uuid>) -> Vec<Option<Work>> {
-    let mut claimed = match try_batch(ctx, &ids).await {
+    let (owner, now) = (ctx.lease.owner(), ctx.clock.now());
+    let mut claimed = match try_batch(ctx, &ids, &owner, now).await {
         Ok(claimed) => claimed,
         Err(error) => {
             warn!(%error, jobs = ids.len(), "jobs could not be claimed; they are rung again");
+            doubtful(ctx).push(Doubtful {
+                ids: ids.clone(),
+                owner,
+                claimed_at: now,
+            });
             HashMap::new()
         }
     };
     ids.iter().map(|id| claimed.remove(id)).collect()
 }
 
-async fn try_batch(ctx: &Context, ids: &[Uuid]) -> Result<HashMap<Uuid, Work>, StoreError> {
+async fn try_batch(
+    ctx: &Context,
+    ids: &[Uuid],
+    owner: &str,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Work>, StoreError> {
     let conn = ctx.store.conn();
     // Circuits are read first: once the claim is committed nothing may fail before the jobs are run.
     let circuits = Arc::new(circuits::all(conn).await?);
-    let claimed = jobs::claim(conn, ids, &ctx.lease.owner(), ctx.clock.now()).await?;
+    let claimed = jobs::claim(conn, ids, owner, now).await?;
     let work = |job: Claimed| {
         let circuits = Arc::clone(&circuits);
         (job.id, Work { job, circuits })

@@ -60,6 +60,27 @@ pub async fn claim(
     Ok(rows.into_iter().map(|row| row.claimed(owner)).collect())
 }
 
+/// Makes jobs due again that a claim of `owner` at `claimed_at` has taken although its answer was lost: nobody runs them, and as
+/// long as the owner lives nobody else would take them for orphans.
+pub async fn unclaim(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+    owner: &str,
+    claimed_at: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    Sql::new(
+        conn,
+        "UPDATE jobs SET state = 'due', rung_at = NULL WHERE state = 'running' AND lease_owner = ",
+    )
+    .bind(owner)
+    .then(" AND updated_at = ")
+    .bind(claimed_at)
+    .then(" AND id")
+    .one_of(ids)
+    .run(conn)
+    .await
+}
+
 impl Row {
     fn claimed(self, owner: &str) -> Claimed {
         Claimed {

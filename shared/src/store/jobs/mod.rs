@@ -12,7 +12,7 @@ mod ring;
 
 pub use acquit::{acquit, had_suspect};
 pub use cancel::{Cancel, cancel_unstarted};
-pub use claim::claim;
+pub use claim::{claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
