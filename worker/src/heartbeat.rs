@@ -27,7 +27,8 @@ pub async fn register(ctx: &Context) -> Result<(), StoreError> {
 }
 
 /// One heart-beat. When the store has given the process up already, its leases are lost: what still runs is dropped at its end,
-/// and the process begins anew. Its permits are renewed like its jobs. Afterwards jobs are let go that a claim took whose answer was lost, and parked jobs of circuits whose time has come are let go, one of them as a probe.
+/// and the process begins anew. Jobs that a claim took although its answer was lost are let go. Its permits are renewed like its
+/// jobs. Afterwards parked jobs of circuits whose time has come are let go, one of them as a probe.
 pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
     let sent = ctx.clock.monotonic();
     let now = ctx.clock.now();
