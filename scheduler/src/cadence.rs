@@ -24,35 +24,32 @@ const RECONCILE: &str = "reconcile";
 /// Compares the table with the instance's own count.
 const DRIFT: &str = "drift";
 
-/// One round: makes sure that every watched table has its cadences, and starts what is due. How many jobs were stored.
+/// One round: makes sure that every table that a route writes to has its cadences, and starts what is due. How many jobs were
+/// stored. Its cost does not grow with the tickets that are open.
 pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
     let now = scheduler.now();
-    let conn = scheduler.store.conn();
-    let open = tickets::open_tables(conn).await?;
-    ensure(scheduler, &open, now).await?;
+    ensure(scheduler, &[]).await?;
     reach(Point::CadenceEnsured).await;
     let mut started = 0;
-    for cadence in cadences::due(conn, now).await? {
-        started += usize::from(take_turn(scheduler, &cadence, &open, now).await?);
+    for cadence in cadences::due(scheduler.store.conn(), now).await? {
+        started += usize::from(take_turn(scheduler, &cadence, now).await?);
     }
     Ok(started)
 }
 
-/// Removes the cadences that neither the configuration nor an open ticket needs. Done once, at the start of a process:
-/// while old and new schedulers run side by side, neither takes from the other what it needs.
-pub async fn remove_unneeded(scheduler: &Scheduler) -> anyhow::Result<u64> {
+/// Makes sure of the cadences of tables whose routes are gone while tickets are open in them, and removes those that neither the
+/// configuration nor an open ticket needs. Done once, at the start of a process: while old and new schedulers run side by side,
+/// neither takes from the other what it needs.
+pub async fn settle(scheduler: &Scheduler) -> anyhow::Result<u64> {
     let conn = scheduler.store.conn();
     let open = tickets::open_tables(conn).await?;
+    ensure(scheduler, &open).await?;
     let names: Vec<String> = wanted(scheduler, &open).into_keys().collect();
     Ok(cadences::remove_others(conn, &names).await?)
 }
 
-async fn ensure(
-    scheduler: &Scheduler,
-    open: &[OpenTable],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let conn = scheduler.store.conn();
+async fn ensure(scheduler: &Scheduler, open: &[OpenTable]) -> Result<(), StoreError> {
+    let (conn, now) = (scheduler.store.conn(), scheduler.now());
     let stored: BTreeMap<String, Cadence> = cadences::list(conn)
         .await?
         .into_iter()
@@ -66,7 +63,7 @@ async fn ensure(
     Ok(())
 }
 
-/// The cadences of every table that a route writes to or that still holds open tickets, by name.
+/// The cadences of every table that a route writes to or that is known to hold open tickets, by name.
 fn wanted(scheduler: &Scheduler, open: &[OpenTable]) -> BTreeMap<String, CadenceSpec> {
     let routed = scheduler
         .routes
@@ -111,7 +108,6 @@ fn spec(kind: &str, connection: &str, table: &str, every: Duration) -> CadenceSp
 async fn take_turn(
     scheduler: &Scheduler,
     cadence: &Cadence,
-    open: &[OpenTable],
     now: DateTime<Utc>,
 ) -> anyhow::Result<bool> {
     let tx = scheduler.store.begin().await?;
@@ -119,9 +115,7 @@ async fn take_turn(
         return Ok(false);
     }
     reach(Point::CadenceAdvanced).await;
-    let needed = open
-        .iter()
-        .any(|it| it.connection == cadence.connection && it.table == cadence.table);
+    let needed = tickets::any_open(&tx, &cadence.connection, &cadence.table).await?;
     let mut stored = None;
     // Not left to `insert`, which would have the page that is running run once more: a run longer than its turn would
     // never get past that page.

@@ -15,7 +15,7 @@ use crate::sweeper::Sweeper;
 use crate::{Scheduler, cadence, giveup, relay, router, tail, waits};
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
-const RELAY_PAUSE: Duration = Duration::from_millis(20);
+const RELAY_PAUSE: Duration = Duration::from_millis(40);
 /// Cadences are looked at this often; the shortest one is a second.
 const CADENCE_EVERY: Duration = Duration::from_secs(1);
 const GIVE_UP_EVERY: Duration = Duration::from_mins(10);
@@ -170,9 +170,7 @@ fn supervise_cadences(scheduler: &Arc<Scheduler>, process: &mut Process) {
         looped(scheduler, CADENCE_EVERY, move || {
             let (it, tidied) = (Arc::clone(&it), Arc::clone(&tidied));
             async move {
-                tidied
-                    .get_or_try_init(|| cadence::remove_unneeded(&it))
-                    .await?;
+                tidied.get_or_try_init(|| cadence::settle(&it)).await?;
                 cadence::tick(&it).await.map(drop)
             }
         }),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use scheduler::cadence::{remove_unneeded, tick};
+use scheduler::cadence::{settle, tick};
 use serde_json::json;
 use shared::clock::Clock as _;
 use shared::job::{JobState, Lease};
@@ -201,19 +201,23 @@ async fn a_route_that_is_gone_leaves_its_open_tickets_followed() {
         tokio_util::sync::CancellationToken::new(),
     );
     assert_eq!(
-        remove_unneeded(&scheduler).await.unwrap(),
+        settle(&scheduler).await.unwrap(),
         6,
         "tables without route and without open tickets"
     );
-    let left = cadences::list(bridge.store().conn()).await.unwrap();
-    let names: Vec<_> = left.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "changes:main:incident",
-            "drift:main:incident",
-            "reconcile:main:incident"
-        ]
-    );
+    let needed = [
+        "changes:main:incident",
+        "drift:main:incident",
+        "reconcile:main:incident",
+    ];
+    let conn = bridge.store().conn();
+    let names = async || -> Vec<String> {
+        let left = cadences::list(conn).await.unwrap();
+        left.into_iter().map(|it| it.name).collect()
+    };
+    assert_eq!(names().await, needed);
+    cadences::remove_others(conn, &[]).await.unwrap();
+    assert_eq!(settle(&scheduler).await.unwrap(), 0);
+    assert_eq!(names().await, needed, "made anew while a ticket is open");
     assert_eq!(tick(&scheduler).await.unwrap(), 0);
 }

@@ -174,9 +174,7 @@ async fn look_after(it: &Running) {
         .await
         .unwrap();
     scheduler::giveup::tick(scheduler).await.unwrap();
-    scheduler::cadence::remove_unneeded(scheduler)
-        .await
-        .unwrap();
+    scheduler::cadence::settle(scheduler).await.unwrap();
     scheduler::gauges::Gauges::default()
         .tick(scheduler)
         .await

@@ -328,6 +328,8 @@ async fn watched(db: &TestDatabase) -> Vec<Uuid> {
     let tables = tickets::open_tables(db.store.conn()).await.unwrap();
     let open: u64 = tables.iter().map(|table| table.open).sum();
     assert_eq!(open, seen.len() as u64, "tables and pages agree");
+    let any = tickets::any_open(db.store.conn(), "main", "incident");
+    assert_eq!(any.await.unwrap(), !seen.is_empty());
     seen
 }
 

@@ -112,16 +112,8 @@ pub async fn open_page(
 
 /// The tables that hold watched tickets, and how many.
 pub async fn open_tables(conn: &impl ConnectionTrait) -> Result<Vec<OpenTable>, StoreError> {
-    // Asked every second: where PostgreSQL may choose, it reads all tickets there ever were. Behind `OFFSET 0` it cannot.
-    let watched = if conn.get_database_backend() == DbBackend::Postgres {
-        " FROM requests CROSS JOIN LATERAL (SELECT connection, table_name FROM tickets WHERE \
-         tickets.request_id = requests.id AND tickets.in_servicenow AND tickets.given_up_at IS NULL OFFSET 0) AS ticket \
-         WHERE requests.watched"
-    } else {
-        WATCHED
-    };
     let rows: Vec<OpenRow> = Sql::new(conn, "SELECT connection, table_name, COUNT(*) AS open")
-        .then(watched)
+        .then(by_request(conn))
         .then(" GROUP BY connection, table_name ORDER BY connection, table_name")
         .all(conn)
         .await?;
@@ -133,6 +125,36 @@ pub async fn open_tables(conn: &impl ConnectionTrait) -> Result<Vec<OpenTable>, 
             open: u64::try_from(row.open).unwrap_or_default(),
         })
         .collect())
+}
+
+/// Whether a table holds a watched ticket. Unlike [`open_tables`] it ends at the first one.
+pub async fn any_open(
+    conn: &impl ConnectionTrait,
+    connection: &str,
+    table: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<Watched> = Sql::new(conn, "SELECT requests.id AS id")
+        .then(by_request(conn))
+        .then(" AND connection = ")
+        .bind(connection)
+        .then(" AND table_name = ")
+        .bind(table)
+        .then(" LIMIT 1")
+        .one(conn)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// From the requests that are watched to their tickets. Where PostgreSQL may choose, it reads all tickets there ever were; behind
+/// `OFFSET 0` it cannot.
+fn by_request(conn: &impl ConnectionTrait) -> &'static str {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        " FROM requests CROSS JOIN LATERAL (SELECT connection, table_name FROM tickets WHERE \
+         tickets.request_id = requests.id AND tickets.in_servicenow AND tickets.given_up_at IS NULL OFFSET 0) AS ticket \
+         WHERE requests.watched"
+    } else {
+        WATCHED
+    }
 }
 
 /// SQLite runs a cross join in the order it is written: from the few requests that are watched, by their partial
