@@ -24,6 +24,7 @@ mod m20261122_000016_note_sends;
 mod m20261122_000017_drift_reports;
 mod m20261122_000018_credentials;
 mod m20261122_000019_past;
+mod m20261128_000020_lean;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000017_drift_reports::Migration),
             Box::new(m20261122_000018_credentials::Migration),
             Box::new(m20261122_000019_past::Migration),
+            Box::new(m20261128_000020_lean::Migration),
         ]
     }
 }

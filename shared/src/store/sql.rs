@@ -6,7 +6,6 @@ use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, FromQueryResult, IntoSimpleExpr as _, Statement, Value,
 };
-use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -40,7 +39,7 @@ impl Sql {
             .collect();
         if conn.get_database_backend() == DbBackend::Postgres {
             return Self::new(conn, "WITH given AS (SELECT * FROM json_to_recordset(")
-                .bind(json_of(&names, rows).to_string())
+                .bind(json_of(&names, rows))
                 .then("::json) AS given (")
                 .then(columns)
                 .then(")) ");
@@ -137,31 +136,48 @@ pub(super) fn among(conn: &impl ConnectionTrait, column: impl ColumnTrait, ids: 
     }
 }
 
-fn json_of(names: &[&str], rows: Vec<Vec<Value>>) -> Json {
-    let object = |row: Vec<Value>| {
-        let columns = names.iter().zip(row);
-        Json::Object(
-            columns
-                .map(|(name, value)| ((*name).to_owned(), as_json(value)))
-                .collect::<Map<_, _>>(),
-        )
-    };
-    Json::Array(rows.into_iter().map(object).collect())
+/// An array of objects. Written straight into the text: a tree of values would cost as much as the statement.
+fn json_of(names: &[&str], rows: Vec<Vec<Value>>) -> String {
+    let mut text = Vec::with_capacity(rows.len() * 256);
+    for row in rows {
+        text.extend_from_slice(if text.is_empty() { b"[{" } else { b"},{" });
+        let mut first = true;
+        for (name, value) in names.iter().zip(row) {
+            let start = text.len();
+            if !first {
+                text.push(b',');
+            }
+            text.push(b'"');
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(b"\":");
+            // What is missing is NULL as well, and need not be read.
+            if write_json(&mut text, value) {
+                first = false;
+            } else {
+                text.truncate(start);
+            }
+        }
+    }
+    text.extend_from_slice(if text.is_empty() { b"[]" } else { b"}]" });
+    String::from_utf8(text)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The values that our columns hold; what is none of them is NULL.
-fn as_json(value: Value) -> Json {
-    match value {
-        Value::Bool(Some(it)) => it.into(),
-        Value::SmallInt(Some(it)) => it.into(),
-        Value::Int(Some(it)) => it.into(),
-        Value::BigInt(Some(it)) => it.into(),
-        Value::String(Some(it)) => it.into(),
-        Value::Uuid(Some(it)) => it.to_string().into(),
-        Value::Json(Some(it)) => *it,
+/// The values that our columns hold. False for NULL and for what is none of them: nothing of use was written.
+fn write_json(text: &mut Vec<u8>, value: Value) -> bool {
+    let written = match value {
+        Value::Bool(Some(it)) => serde_json::to_writer(text, &it),
+        Value::SmallInt(Some(it)) => serde_json::to_writer(text, &it),
+        Value::Int(Some(it)) => serde_json::to_writer(text, &it),
+        Value::BigInt(Some(it)) => serde_json::to_writer(text, &it),
+        Value::String(Some(it)) => serde_json::to_writer(text, &it),
+        Value::Uuid(Some(it)) => serde_json::to_writer(text, &it),
+        Value::Json(Some(it)) if !it.is_null() => serde_json::to_writer(text, &it),
         Value::ChronoDateTimeUtc(Some(it)) => {
-            it.to_rfc3339_opts(SecondsFormat::Micros, true).into()
+            serde_json::to_writer(text, &it.to_rfc3339_opts(SecondsFormat::Micros, true))
         }
-        _ => Json::Null,
-    }
+        _ => return false,
+    };
+    // Writing into memory does not fail, and no key of ours is anything but text.
+    written.is_ok()
 }

@@ -25,7 +25,7 @@ const MORE_CONNECTIONS: usize = 24;
 /// A run that takes longer than this, and so long more for each create, has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
 const SLOWEST: Duration = Duration::from_millis(50);
-const BEAT: Duration = Duration::from_millis(20);
+const BEAT: Duration = Duration::from_millis(200);
 
 /// How the bridge runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Bridge {
     /// Waits until so many creates have been committed, each as a ticket. The question that is asked over and over costs the same
     /// however many are open: what it costs is counted with the rest.
     pub(super) async fn until_tickets(&self, count: usize) -> anyhow::Result<()> {
-        let open = "SELECT COUNT(*) AS number FROM (SELECT 1 FROM jobs WHERE state IN ('due', 'rung', 'running', 'parked') \
+        let open = "SELECT COUNT(*) AS number FROM (SELECT 1 FROM jobs WHERE finished_at IS NULL \
                     AND kind = 'create_ticket.v1' LIMIT 1) AS one";
         let deadline = Instant::now() + SLOWEST * u32::try_from(count)? + PATIENCE;
         while self.number(open).await? > 0 {

@@ -66,7 +66,7 @@ async fn insert_as(
     let rung = state == JobState::Rung;
     let holder: Option<Holder> = insert_rows(conn, vec![values(id, new, rung, now)])
         .then(
-            " WHERE TRUE ON CONFLICT (dedup_key) WHERE state IN ('due', 'rung', 'running', 'parked') \
+            " WHERE TRUE ON CONFLICT (dedup_key) WHERE finished_at IS NULL \
              DO UPDATE SET again = (jobs.state = 'running') RETURNING id",
         )
         .one(conn)

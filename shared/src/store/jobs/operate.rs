@@ -64,7 +64,7 @@ pub async fn revive(
     .then(
         " WHERE state IN ('dead', 'parked') AND NOT EXISTS (SELECT 1 FROM jobs AS live \
          WHERE live.dedup_key = jobs.dedup_key AND live.id <> jobs.id \
-         AND live.state IN ('due', 'rung', 'running', 'parked')) AND id = ",
+         AND live.finished_at IS NULL) AND id = ",
     )
     .bind(id)
     .run(conn)

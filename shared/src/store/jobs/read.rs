@@ -129,10 +129,10 @@ pub async fn ended(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<Uuid
 
 /// Whether a job that has not ended holds this key.
 pub async fn is_live(conn: &impl ConnectionTrait, dedup_key: &str) -> Result<bool, StoreError> {
-    // The states stand in the text, or SQLite would not use the partial index over them.
+    // As the partial index says it, or SQLite would not use it.
     let holder: Option<Holder> = Sql::new(
         conn,
-        "SELECT id FROM jobs WHERE state IN ('due', 'rung', 'running', 'parked') AND dedup_key = ",
+        "SELECT id FROM jobs WHERE finished_at IS NULL AND dedup_key = ",
     )
     .bind(dedup_key)
     .one(conn)

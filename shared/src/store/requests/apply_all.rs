@@ -87,7 +87,9 @@ async fn compare_and_set(
     Sql::given(conn, columns, rows)
         .then(
             "UPDATE requests SET state = new_state, reason = new_reason, attention = new_attention, \
-             asked = COALESCE(new_asked, asked), closed_at = closed, version = version + 1, updated_at = ",
+             asked = COALESCE(new_asked, asked), asked_originally = CASE WHEN new_asked IS NOT NULL AND \
+             CAST(asked_originally AS text) = 'null' THEN asked ELSE asked_originally END, closed_at = closed, \
+             closed_as = CASE WHEN is_final THEN new_state END, version = version + 1, updated_at = ",
         )
         .bind(now)
         .then(

@@ -1,15 +1,14 @@
 //! Takes a request in.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, TryInsertResult};
-use serde_json::json;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value as Json, json};
 
-use super::{asked, asked_json, row_by_natural_key};
+use super::{asked_json, insert_many};
 use crate::event::RequestEvent;
 use crate::request::{Asked, Request, RequestState};
 use crate::store::audit::{self, Actor, Entry};
-use crate::store::entities::requests::{Column, Entity, Model};
+use crate::store::entities::requests::Model;
 use crate::store::{StoreError, events, new_id};
 
 /// A request to be taken in.
@@ -44,30 +43,11 @@ pub async fn insert(
     new: &NewRequest,
     now: DateTime<Utc>,
 ) -> Result<Inserted, StoreError> {
-    let row = row_of(new, now)?;
-    let keep = OnConflict::columns([Column::Source, Column::ExternalId])
-        .do_nothing()
-        .to_owned();
-    let inserted = Entity::insert(row.clone().into_active_model())
-        .on_conflict(keep)
-        .try_insert()
-        .exec_without_returning(conn)
-        .await?;
-    if !matches!(inserted, TryInsertResult::Inserted(1)) {
-        let there = row_by_natural_key(conn, &new.source, &new.asked.external_id)
-            .await?
-            .ok_or_else(|| StoreError::Conflict {
-                constraint: "requests_natural_key".to_owned(),
-            })?;
-        let before = asked(there.asked_originally.clone())?;
-        return Ok(Inserted::Existing(
-            Request::try_from(there)?,
-            Box::new(before),
-        ));
-    }
-    let request = Request::try_from(row)?;
-    tell(conn, &[(&new.actor, &request)], now).await?;
-    Ok(Inserted::New(request))
+    let inserted = insert_many(conn, &new.source, std::slice::from_ref(new), now).await?;
+    inserted
+        .into_iter()
+        .next()
+        .ok_or_else(|| StoreError::Corrupt("what became of a request is not known".to_owned()))
 }
 
 /// Writes audit entries and first events of requests, each with who brought it.
@@ -108,7 +88,6 @@ pub(super) async fn tell(
 }
 
 pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, StoreError> {
-    let asked = asked_json(&new.asked)?;
     Ok(Model {
         id: new_id(now),
         source: new.source.clone(),
@@ -118,8 +97,8 @@ pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, Stor
         item: new.asked.item.clone(),
         requester: new.asked.requester.clone(),
         requested_for: new.asked.requested_for.clone(),
-        asked: asked.clone(),
-        asked_originally: asked,
+        asked: asked_json(&new.asked)?,
+        asked_originally: Json::Null,
         state: RequestState::Accepted.as_str().to_owned(),
         reason: None,
         attention: None,
@@ -129,5 +108,6 @@ pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, Stor
         created_at: now,
         updated_at: now,
         closed_at: None,
+        closed_as: None,
     })
 }

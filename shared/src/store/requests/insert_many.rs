@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Value};
 use uuid::Uuid;
 
-use super::asked;
 use super::insert::{Inserted, NewRequest, row_of, tell};
+use super::original;
 use crate::request::Request;
 use crate::store::StoreError;
 use crate::store::entities::requests::{Column, Entity, Model};
@@ -20,7 +20,7 @@ struct Stored {
 
 /// What [`insert`](super::insert) does, for many requests of one source at once: what became of each, in order.
 ///
-/// What stands twice in `new` is new the first time and existing the second. A statement binds 16 values a request;
+/// What stands twice in `new` is new the first time and existing the second. A statement binds 15 values a request;
 /// callers hand in a few hundred at most.
 pub async fn insert_many(
     conn: &impl ConnectionTrait,
@@ -47,7 +47,7 @@ pub async fn insert_many(
                     .ok_or_else(|| StoreError::Conflict {
                         constraint: "requests_natural_key".to_owned(),
                     })?;
-            let before = asked(there.asked_originally.clone())?;
+            let before = original(&there)?;
             Ok(Inserted::Existing(
                 Request::try_from(there)?,
                 Box::new(before),
@@ -77,8 +77,8 @@ async fn insert_rows(
     let stored: Vec<Stored> = Sql::given(conn, COLUMNS, rows.iter().map(values).collect())
         .then(
             "INSERT INTO requests (id, source, external_id, route, category, item, requester, requested_for, asked, \
-             asked_originally, state, has_callback, watched, version, created_at, updated_at) \
-             SELECT * FROM given WHERE TRUE ON CONFLICT (source, external_id) DO NOTHING RETURNING id",
+             state, has_callback, watched, version, created_at, updated_at, asked_originally) \
+             SELECT *, 'null' FROM given WHERE TRUE ON CONFLICT (source, external_id) DO NOTHING RETURNING id",
         )
         .all(conn)
         .await?;
@@ -87,7 +87,7 @@ async fn insert_rows(
 
 /// What a new row holds; the other columns are empty.
 const COLUMNS: &str = "id uuid, source text, external_id text, route text, category text, item text, requester text, \
-     requested_for text, asked jsonb, asked_originally jsonb, state text, has_callback boolean, watched boolean, \
+     requested_for text, asked jsonb, state text, has_callback boolean, watched boolean, \
      version bigint, created_at timestamptz, updated_at timestamptz";
 
 fn values(row: &Model) -> Vec<Value> {
@@ -101,7 +101,6 @@ fn values(row: &Model) -> Vec<Value> {
         row.requester.as_str().into(),
         row.requested_for.as_str().into(),
         row.asked.clone().into(),
-        row.asked_originally.clone().into(),
         row.state.as_str().into(),
         row.has_callback.into(),
         row.watched.into(),

@@ -141,8 +141,14 @@ fn of_each_state(
     any.map(|any| Column::Id.in_subquery(any))
 }
 
+/// By the index of what is watched, or of what has ended. Only what has not ended is looked for among what is watched; what has
+/// ended may be watched as well.
 fn in_state(state: RequestState) -> SimpleExpr {
-    Column::State.eq(state.as_str())
+    if state.is_final() {
+        return Column::ClosedAs.eq(state.as_str());
+    }
+    // As a word and not as a bound value, which would hide from both databases that the partial index holds all of it.
+    Expr::col((Entity, Column::Watched)).and(Column::State.eq(state.as_str()))
 }
 
 fn behind(cursor: ListCursor) -> Condition {

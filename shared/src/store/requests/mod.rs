@@ -91,7 +91,7 @@ pub async fn asked_originally(
     id: Uuid,
 ) -> Result<Option<Asked>, StoreError> {
     let row = Entity::find_by_id(id).one(conn).await?;
-    row.map(|row| asked(row.asked_originally)).transpose()
+    row.as_ref().map(original).transpose()
 }
 
 async fn row_by_natural_key(
@@ -105,6 +105,17 @@ async fn row_by_natural_key(
         .one(conn)
         .await?;
     Ok(row)
+}
+
+/// What was asked at first stands beside what is asked only when that has changed since.
+fn original(row: &Model) -> Result<Asked, StoreError> {
+    let changed = !row.asked_originally.is_null();
+    let original = if changed {
+        &row.asked_originally
+    } else {
+        &row.asked
+    };
+    asked(original.clone())
 }
 
 fn asked(json: Json) -> Result<Asked, StoreError> {

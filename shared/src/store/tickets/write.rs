@@ -58,55 +58,37 @@ pub async fn insert_many(
     if new.is_empty() {
         return Ok(());
     }
-    let rows = new.iter().map(planned);
-    let rows = rows.map(|ticket| {
-        let key = [ticket.request_id.into()];
-        key.into_iter().chain(values(&ticket)).collect()
+    let rows = new.iter().map(|new| {
+        let (kind, kind_name) = stored_kind(&new.kind);
+        vec![
+            new.request_id.into(),
+            new.connection.as_str().into(),
+            kind.into(),
+            kind_name.into(),
+            new.kind.table().into(),
+            new.sys_id.clone().into(),
+            new.correlation_id.as_str().into(),
+        ]
     });
-    let names = names().join(", ");
-    Sql::given(
-        conn,
-        &format!("request_id uuid, {}", typed("")),
-        rows.collect(),
-    )
-    .then("INSERT INTO tickets (created_at, updated_at, request_id, ")
-    .then(&names)
-    .then(") SELECT ")
-    .bind(now)
-    .then(", ")
-    .bind(now)
-    .then(", request_id, ")
-    .then(&names)
-    .then(" FROM given")
-    .run(conn)
-    .await?;
+    let columns = "request_id uuid, connection text, kind text, kind_name text, table_name text, sys_id text, correlation_id text";
+    Sql::given(conn, columns, rows.collect())
+        .then(
+            "INSERT INTO tickets (request_id, connection, kind, kind_name, table_name, sys_id, correlation_id, in_servicenow, \
+             created_at, updated_at) SELECT *, FALSE, ",
+        )
+        .bind(now)
+        .then(", ")
+        .bind(now)
+        .then(" FROM given")
+        .run(conn)
+        .await?;
     Ok(())
 }
 
-fn planned(new: &NewTicket) -> Ticket {
-    Ticket {
-        request_id: new.request_id,
-        connection: new.connection.clone(),
-        kind: new.kind.clone(),
-        sys_id: new.sys_id.clone(),
-        correlation_id: new.correlation_id.clone(),
-        exists: false,
-        number: None,
-        order_number: None,
-        order_sys_id: None,
-        state: None,
-        approval: None,
-        stage: None,
-        close_code: None,
-        close_notes: None,
-        assigned_to: None,
-        assignment_group: None,
-        mod_count: None,
-        remote_updated_on: None,
-        written_version: None,
-        maybe_sent_at: None,
-        checked_at: None,
-        given_up_at: None,
+fn stored_kind(kind: &TicketKind) -> (&'static str, &str) {
+    match kind {
+        TicketKind::Table(table) => ("table", table),
+        TicketKind::CatalogItem(item) => ("catalog_item", item),
     }
 }
 
@@ -185,7 +167,7 @@ async fn keep_watch(conn: &impl ConnectionTrait, ticket: &Ticket) -> Result<(), 
     Ok(())
 }
 
-/// Every column but the key, with its type on PostgreSQL: what is inserted, replaced and compared.
+/// Every column but the key, with its type on PostgreSQL: what is replaced and compared.
 const COLUMNS: [(&str, &str); 23] = [
     ("connection", "text"),
     ("kind", "text"),
@@ -227,16 +209,13 @@ fn typed(before: &str) -> String {
 ///
 /// Moments are cut to the microsecond, the resolution of both databases, or `before` would not compare equal.
 fn values(ticket: &Ticket) -> [Value; 23] {
-    let (kind, kind_name) = match &ticket.kind {
-        TicketKind::Table(table) => ("table", table),
-        TicketKind::CatalogItem(item) => ("catalog_item", item),
-    };
+    let (kind, kind_name) = stored_kind(&ticket.kind);
     let moment = |at: Option<DateTime<Utc>>| Value::from(at.map(|at| at.trunc_subsecs(6)));
     let text = |text: &Option<String>| Value::from(text.clone());
     [
         ticket.connection.as_str().into(),
         kind.into(),
-        kind_name.as_str().into(),
+        kind_name.into(),
         ticket.kind.table().into(),
         text(&ticket.sys_id),
         ticket.correlation_id.as_str().into(),
