@@ -75,6 +75,12 @@ where
         .with_max_level_hint(LevelFilter::INFO);
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(SERVICE))
+        // Contexts are taken from spans, nobody asks for the active one; the rest is shown by exported spans alone. Each would be
+        // paid with every poll.
+        .with_context_activation(false)
+        .with_tracked_inactivity(exporting)
+        .with_location(exporting)
+        .with_threads(exporting)
         .with_filter(wanted);
     let filter =
         EnvFilter::try_new(&settings.filter).context("telemetry.filter is not a tracing filter")?;

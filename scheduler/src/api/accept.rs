@@ -47,11 +47,13 @@ pub(crate) async fn accept(
 ) -> Result<Taken, Problem> {
     // A repeated call is answered before anything is checked again: routes, switches and the clock may have moved on,
     // what was promised has not.
-    let before =
-        requests::by_natural_key(scheduler.store.conn(), source, &asked.external_id).await?;
+    let (before, admission) = tokio::try_join!(
+        requests::by_natural_key(scheduler.store.conn(), source, &asked.external_id),
+        Admission::read(scheduler, source),
+    )?;
     let call = match before {
         Some(request) => Call::Repeated(Box::new(request)),
-        None => Call::New(Admission::read(scheduler, source).await?.route(asked, "")?),
+        None => Call::New(admission.route(asked, "")?),
     };
     scheduler
         .carry_out(&Accept {

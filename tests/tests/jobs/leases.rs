@@ -5,21 +5,103 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use shared::clock::Clock;
 use shared::job::JobState;
+use shared::queue::Doorbell;
 use shared::request::RequestState;
 use shared::store::{jobs, processes};
 use tests::clock::ManualClock;
 use tests::databases::Flavour;
 use tests::running::Running;
+use uuid::Uuid;
 
 on_both!(
     what_a_worker_learned_after_it_lost_its_job_is_dropped,
     a_worker_taken_for_dead_begins_anew,
     a_run_of_a_lost_lease_writes_nothing_although_its_worker_lives_again,
     a_job_of_a_newer_version_is_left_for_it,
+    a_claim_that_the_database_forgot_makes_no_second_ticket,
+    a_run_beside_its_forgotten_one_makes_no_second_ticket,
 );
+
+/// What a server shows that lost its power before the claim was on its disk.
+async fn forget_claim(it: &Running, job: Uuid) {
+    let conn = it.bridge.store().conn();
+    let forgotten = format!(
+        "UPDATE jobs SET state = 'rung', lease_owner = NULL, lease_token = 0, first_started_at = NULL WHERE {}",
+        match conn.get_database_backend() {
+            DbBackend::Postgres => format!("id = '{job}'"),
+            _ => format!("id = x'{}'", job.simple()),
+        }
+    );
+    let touched = conn.execute_unprepared(&forgotten).await.unwrap();
+    assert_eq!(touched.rows_affected(), 1);
+}
+
+/// A ticket of a table that is known to keep the ids we choose is about to be made: no mark goes before the send.
+async fn asked_where_ids_are_kept(it: &Running) -> (Uuid, Doorbell) {
+    it.opened("R0", "access").await;
+    let id = it.ask("R1", "access").await;
+    let bell = it.bells().await.remove(0);
+    it.main.set_knobs(|knobs| knobs.latency_ms = 5_000);
+    (id, bell)
+}
+
+async fn one_ticket_is_linked(it: &Running, id: Uuid) {
+    assert_eq!(it.request(id).await.state, RequestState::Open);
+    assert!(it.ticket(id).await.exists);
+    assert_eq!(it.records("incident").len(), 2, "R0 and R1");
+    assert_eq!(it.job(id, "create_ticket.v1").await.state, JobState::Done);
+}
+
+async fn a_claim_that_the_database_forgot_makes_no_second_ticket(it: &Running) {
+    let (id, bell) = asked_where_ids_are_kept(it).await;
+    let first = worker::ring(&it.worker, bell.clone());
+    let meanwhile = async {
+        while it.main.in_flight().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        forget_claim(it, bell.job).await;
+        it.main.advance(Duration::from_secs(6));
+    };
+    tokio::join!(first, meanwhile);
+    let job = it.job(id, "create_ticket.v1").await;
+    assert_eq!(
+        job.state,
+        JobState::Rung,
+        "nobody may end what nobody claimed"
+    );
+    it.main.set_knobs(|knobs| knobs.latency_ms = 0);
+    worker::ring(&it.worker, bell).await;
+    it.pass(Duration::from_mins(3), Duration::from_secs(5))
+        .await;
+    one_ticket_is_linked(it, id).await;
+}
+
+async fn a_run_beside_its_forgotten_one_makes_no_second_ticket(it: &Running) {
+    let (id, bell) = asked_where_ids_are_kept(it).await;
+    let first = worker::ring(&it.worker, bell.clone());
+    let beside = async {
+        while it.main.in_flight().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        forget_claim(it, bell.job).await;
+        let again = worker::ring(&it.worker, bell.clone());
+        let answers = async {
+            while it.main.in_flight().0 < 2 {
+                tokio::task::yield_now().await;
+            }
+            it.main.advance(Duration::from_secs(6));
+        };
+        tokio::join!(again, answers);
+    };
+    tokio::join!(first, beside);
+    it.main.set_knobs(|knobs| knobs.latency_ms = 0);
+    it.pass(Duration::from_mins(3), Duration::from_secs(5))
+        .await;
+    one_ticket_is_linked(it, id).await;
+}
 
 /// The answer of the instance comes while another worker already has the job.
 async fn what_a_worker_learned_after_it_lost_its_job_is_dropped(it: &Running) {

@@ -85,9 +85,10 @@ async fn try_batch(
     now: DateTime<Utc>,
 ) -> Result<HashMap<Uuid, Work>, StoreError> {
     let conn = ctx.store.conn();
-    // Circuits are read first: once the claim is committed nothing may fail before the jobs are run.
-    let circuits = Arc::new(circuits::all(conn).await?);
-    let claimed = jobs::claim(conn, ids, owner, now).await?;
+    // Both at once: a claim that is committed although the circuits could not be read is as doubtful as one without an answer.
+    let (circuits, claimed) =
+        tokio::try_join!(circuits::all(conn), jobs::claim(conn, ids, owner, now))?;
+    let circuits = Arc::new(circuits);
     let work = |job: Claimed| {
         let circuits = Arc::clone(&circuits);
         (job.id, Work { job, circuits })

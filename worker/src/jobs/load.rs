@@ -61,8 +61,9 @@ async fn batch(store: &Store, ids: Vec<Uuid>) -> Vec<Read> {
 }
 
 async fn read_all(store: &Store, ids: &[Uuid]) -> Result<HashMap<Uuid, Loaded>, StoreError> {
-    let pairs = tickets::with_requests(store.conn(), ids).await?;
-    let facts = table_facts::all(store.conn()).await?;
+    let conn = store.conn();
+    let (pairs, facts) =
+        tokio::try_join!(tickets::with_requests(conn, ids), table_facts::all(conn))?;
     let loaded = |(ticket, request): (Ticket, Request)| {
         let of_table = facts
             .iter()
