@@ -6,6 +6,7 @@ pub mod clock;
 pub mod databases;
 pub mod files;
 pub mod fuzz;
+pub mod past;
 pub mod postgres_server;
 pub mod proxy;
 pub mod receiver;

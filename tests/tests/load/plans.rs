@@ -12,6 +12,7 @@ use shared::store::{drift, jobs};
 use simulator::AgentAction;
 use tests::bridge::asked;
 use tests::databases::{Flavour, fresh};
+use tests::past::LARGE;
 use tests::running::Running;
 
 mod explained;
@@ -36,7 +37,7 @@ async fn no_statement_walks_through_the_past() {
         "only {} statements were seen",
         plans.len()
     );
-    for table in seed::LARGE {
+    for table in LARGE {
         let seen = plans.iter().any(|plan| plan.reads(table));
         assert!(seen, "nothing has looked into {table}");
     }

@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use super::seed::LARGE;
+use tests::past::LARGE;
 
 /// Most rows that one step may read of a large table: the largest page and the largest number that is counted are below.
 const MOST: f64 = 5_000.0;
