@@ -1,4 +1,4 @@
-//! The bridge itself, as real processes: from the first intake call to the last committed ticket.
+//! The bridge itself, as real processes, and what is asked of it.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,12 @@ use anyhow::{Context as _, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use reqwest::Client;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use shared::store::{Store, StoreOptions};
 use tokio::time::sleep;
 
 use super::processors::{parent, peak_kib, used_by_process, used_by_tree};
-use super::upstream::Upstream;
+use super::settings;
 use crate::binary::{Home, Running};
 use crate::databases::{Flavour, TestDatabase, fresh};
 use crate::redis_server::RedisServer;
@@ -20,36 +19,48 @@ use crate::redis_server::RedisServer;
 /// Items of one intake call, and calls at a time.
 const BATCH: usize = 500;
 const CALLERS: usize = 4;
-/// Connections to PostgreSQL beyond one for each job.
-const MORE_CONNECTIONS: usize = 24;
 /// A run that takes longer than this, and so long more for each create, has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
 const SLOWEST: Duration = Duration::from_millis(50);
-const BEAT: Duration = Duration::from_millis(200);
+const BEAT: Duration = Duration::from_millis(100);
+/// An hour: nothing is asked for while creates are measured.
+pub(super) const NO_POLLS: u32 = 3600;
+
+/// Something of every kind of process, by the name of the kind.
+pub(super) type ByKind<T> = Vec<(&'static str, T)>;
 
 /// How the bridge runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setup {
-    /// A scheduler, a worker, PostgreSQL with its durable defaults, Redis with an append-only file.
-    Spread,
+    /// Schedulers and workers, PostgreSQL with its durable defaults, Redis with an append-only file.
+    Spread { schedulers: usize, workers: usize },
     /// `ticketbridge up`: one process on SQLite.
     Embedded,
 }
 
-/// What was measured.
-#[derive(Debug, Clone)]
-pub(super) struct Measured {
-    pub(super) per_second: f64,
-    /// Processor seconds for a thousand creates, by process.
-    pub(super) processors: Vec<(&'static str, f64)>,
-    /// Most memory held, in KiB, by process.
-    pub(super) memory: Vec<(&'static str, u64)>,
+impl Setup {
+    pub(super) const ONE_OF_EACH: Self = Self::Spread {
+        schedulers: 1,
+        workers: 1,
+    };
+}
+
+/// What is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub(super) setup: Setup,
+    /// Base URL of the instance.
+    pub(super) upstream: &'a str,
+    /// Calls at a time, of all workers together.
+    pub(super) concurrency: usize,
+    pub(super) poll_seconds: u32,
 }
 
 /// A running bridge. Dropped in this order.
 pub(super) struct Bridge {
-    processes: Vec<(&'static str, Running)>,
-    url: String,
+    processes: ByKind<Running>,
+    /// Of each scheduler.
+    urls: Vec<String>,
     token: String,
     http: Client,
     watch: Store,
@@ -58,73 +69,36 @@ pub(super) struct Bridge {
     _database: Option<TestDatabase>,
 }
 
-/// Takes `requests` in and waits for their tickets.
-pub(super) async fn measure(
-    setup: Setup,
-    upstream: &Upstream,
-    requests: usize,
-    concurrency: usize,
-) -> anyhow::Result<Measured> {
-    let bridge = Bridge::start(setup, &upstream.url(), concurrency).await?;
-    // The first creates learn how the table treats ids; they are not counted.
-    bridge.take_in(0..concurrency).await?;
-    bridge.until_tickets(concurrency).await?;
-    let before = bridge.processors().await?;
-    let started = Instant::now();
-    bridge.take_in(concurrency..concurrency + requests).await?;
-    bridge.until_tickets(concurrency + requests).await?;
-    let took = started.elapsed();
-    let after = bridge.processors().await?;
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let requests = requests as f64;
-    let used = before.iter().zip(after);
-    Ok(Measured {
-        per_second: requests / took.as_secs_f64(),
-        processors: used
-            .map(|((name, before), (_, after))| {
-                (
-                    *name,
-                    after.saturating_sub(*before).as_secs_f64() * 1_000.0 / requests,
-                )
-            })
-            .collect(),
-        memory: bridge
-            .processes
-            .iter()
-            .map(|(name, it)| Ok((*name, peak_kib(it.id())?)))
-            .collect::<anyhow::Result<_>>()?,
-    })
-}
-
 impl Bridge {
-    /// With default settings, but for the number of calls at a time.
-    pub(super) async fn start(
-        setup: Setup,
-        upstream: &str,
-        concurrency: usize,
+    /// On an empty database.
+    pub(super) async fn start(plan: &Plan<'_>) -> anyhow::Result<Self> {
+        let database = match plan.setup {
+            Setup::Spread { .. } => Some(fresh(Flavour::Postgres).await),
+            Setup::Embedded => None,
+        };
+        Self::over(plan, database).await
+    }
+
+    /// On a database that may hold something; none for one process on SQLite.
+    pub(super) async fn over(
+        plan: &Plan<'_>,
+        database: Option<TestDatabase>,
     ) -> anyhow::Result<Self> {
-        let spread = setup == Setup::Spread;
-        let database = if spread {
-            Some(fresh(Flavour::Postgres).await)
-        } else {
-            None
-        };
-        let redis = spread.then(|| RedisServer::start_with(&["--appendonly", "yes"]));
-        let servers = match (&database, &redis) {
-            (Some(database), Some(redis)) => servers(database, redis, concurrency),
-            _ => "[database]\nurl = \"sqlite://bench.db\"\n".to_owned(),
-        };
-        let home = Home::with(&configuration(&servers, upstream, concurrency));
+        let redis = database
+            .is_some()
+            .then(|| RedisServer::start_with(&["--appendonly", "yes"]));
+        let servers = database.as_ref().zip(redis.as_ref());
+        let home = Home::with(&settings::toml(plan, servers));
         let made = home.run("token create --source idm --json").with_code(0);
         let token = made.json()["token"].as_str().context("a token")?.to_owned();
-        let (processes, url) = start(&home, setup)?;
+        let (processes, urls) = start(&home, plan.setup)?;
         let watch = match &database {
             Some(database) => database.reopen().await,
             None => Store::connect(&beside(&home)).await?,
         };
         Ok(Self {
             processes,
-            url,
+            urls,
             token,
             http: Client::builder().build()?,
             watch,
@@ -134,14 +108,16 @@ impl Bridge {
         })
     }
 
-    async fn take_in(&self, numbers: std::ops::Range<usize>) -> anyhow::Result<()> {
+    /// Asks for the requests of these numbers, of all schedulers in turn.
+    pub(super) async fn take_in(&self, numbers: std::ops::Range<usize>) -> anyhow::Result<()> {
         let numbers: Vec<usize> = numbers.collect();
-        let calls = numbers.chunks(BATCH).map(|some| {
+        let schedulers = self.urls.iter().cycle();
+        let calls = numbers.chunks(BATCH).zip(schedulers).map(|(some, url)| {
             let items: Vec<Value> = some.iter().map(|number| asked(*number)).collect();
             let count = items.len();
             let call = self
                 .http
-                .post(format!("{}/v1/requests:batch", self.url))
+                .post(format!("{url}/v1/requests:batch"))
                 .bearer_auth(&self.token)
                 .json(&json!({ "items": items }));
             async move {
@@ -158,7 +134,8 @@ impl Bridge {
 
     /// Asks for one; how long the call took is the caller's to measure.
     pub(super) async fn take_in_one(&self, number: usize) -> anyhow::Result<()> {
-        let call = self.http.post(format!("{}/v1/requests", self.url));
+        let url = self.urls.first().context("a scheduler")?;
+        let call = self.http.post(format!("{url}/v1/requests"));
         let answer = call
             .bearer_auth(&self.token)
             .json(&asked(number))
@@ -168,9 +145,9 @@ impl Bridge {
         Ok(())
     }
 
-    /// Waits until so many creates have been committed, each as a ticket. The question that is asked over and over costs the same
-    /// however many are open: what it costs is counted with the rest.
-    pub(super) async fn until_tickets(&self, count: usize) -> anyhow::Result<()> {
+    /// Waits until every create has ended; so many were asked for. The question that is asked over and over costs the same however
+    /// many are open: what it costs is counted with the rest.
+    pub(super) async fn until_created(&self, count: usize) -> anyhow::Result<()> {
         let open = "SELECT COUNT(*) AS number FROM (SELECT 1 FROM jobs WHERE finished_at IS NULL \
                     AND kind = 'create_ticket.v1' LIMIT 1) AS one";
         let deadline = Instant::now() + SLOWEST * u32::try_from(count)? + PATIENCE;
@@ -178,16 +155,17 @@ impl Bridge {
             ensure!(Instant::now() < deadline, "the creates do not end");
             sleep(BEAT).await;
         }
-        let made = "SELECT COUNT(*) AS number FROM tickets WHERE number IS NOT NULL";
-        let made = self.number(made).await?;
-        ensure!(
-            usize::try_from(made) == Ok(count),
-            "{made} tickets of {count}"
-        );
         Ok(())
     }
 
-    async fn number(&self, sql: &str) -> anyhow::Result<i64> {
+    /// Creates that have been committed, each as a ticket. Every ticket there is, is looked at.
+    pub(super) async fn tickets(&self) -> anyhow::Result<usize> {
+        let made = "SELECT COUNT(*) AS number FROM tickets WHERE number IS NOT NULL";
+        Ok(usize::try_from(self.number(made).await?)?)
+    }
+
+    /// The whole number that a statement names `number`.
+    pub(super) async fn number(&self, sql: &str) -> anyhow::Result<i64> {
         let backend = if self.redis.is_some() {
             DbBackend::Postgres
         } else {
@@ -198,10 +176,20 @@ impl Bridge {
         Ok(row.context("a row")?.try_get("", "number")?)
     }
 
-    async fn processors(&self) -> anyhow::Result<Vec<(&'static str, Duration)>> {
+    /// A second look at the database.
+    pub(super) fn store(&self) -> &Store {
+        &self.watch
+    }
+
+    /// What has been used of the processors so far, by kind of process.
+    pub(super) async fn processors(&self) -> anyhow::Result<ByKind<Duration>> {
         let mut used = vec![("producer", used_by_process(std::process::id())?)];
         for (name, process) in &self.processes {
-            used.push((name, used_by_process(process.id())?));
+            let more = used_by_process(process.id())?;
+            match used.iter_mut().find(|(known, _)| known == name) {
+                Some((_, used)) => *used += more,
+                None => used.push((name, more)),
+            }
         }
         if let Some(redis) = &self.redis {
             used.push(("redis", used_by_process(redis.process())?));
@@ -213,67 +201,46 @@ impl Bridge {
         }
         Ok(used)
     }
+
+    /// Most memory that one process held, in KiB, by kind of process.
+    pub(super) fn memory(&self) -> anyhow::Result<ByKind<u64>> {
+        let mut most: ByKind<u64> = Vec::new();
+        for (name, process) in &self.processes {
+            let held = peak_kib(process.id())?;
+            match most.iter_mut().find(|(known, _)| known == name) {
+                Some((_, most)) => *most = held.max(*most),
+                None => most.push((name, held)),
+            }
+        }
+        Ok(most)
+    }
 }
 
 /// The processes, and where the API answers.
-fn start(home: &Home, setup: Setup) -> anyhow::Result<(Vec<(&'static str, Running)>, String)> {
-    let first = match setup {
-        Setup::Spread => "scheduler",
-        Setup::Embedded => "up",
+fn start(home: &Home, setup: Setup) -> anyhow::Result<(ByKind<Running>, Vec<String>)> {
+    let (first, schedulers, workers) = match setup {
+        Setup::Spread {
+            schedulers,
+            workers,
+        } => ("scheduler", schedulers, workers),
+        Setup::Embedded => ("up", 1, 0),
     };
-    let scheduler = home.start(first);
-    let line = scheduler.logged("the scheduler answers");
-    let fields = [&line["address"], &line["fields"]["address"]];
-    let address = fields.into_iter().find_map(Value::as_str);
-    let url = format!("http://{}", address.context("an address")?);
-    let mut processes = vec![(first, scheduler)];
-    if setup == Setup::Spread {
+    let mut processes = Vec::new();
+    let mut urls = Vec::new();
+    for _ in 0..schedulers {
+        let scheduler = home.start(first);
+        let line = scheduler.logged("the scheduler answers");
+        let fields = [&line["address"], &line["fields"]["address"]];
+        let address = fields.into_iter().find_map(Value::as_str);
+        urls.push(format!("http://{}", address.context("an address")?));
+        processes.push((first, scheduler));
+    }
+    for _ in 0..workers {
         let worker = home.start("worker");
         worker.logged("worker starts");
         processes.push(("worker", worker));
     }
-    Ok((processes, url))
-}
-
-fn servers(database: &TestDatabase, redis: &RedisServer, concurrency: usize) -> String {
-    format!(
-        "[database]\nurl = \"{}\"\nmax_connections = {}\n[queue]\nkind = \"redis\"\n[redis]\nurl = \"{}\"\n",
-        database.options.url.expose_secret(),
-        concurrency + MORE_CONNECTIONS,
-        redis.url()
-    )
-}
-
-fn configuration(servers: &str, upstream: &str, concurrency: usize) -> String {
-    format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-{servers}
-[worker]
-create_ticket_concurrency = {concurrency}
-[telemetry]
-format = "json"
-filter = "warn,scheduler=info,worker=info,ticketbridge=info"
-[connections.main]
-base_url = "{upstream}"
-auth = "basic"
-user = "bridge"
-password = "fictional"
-max_in_flight = {concurrency}
-poll_seconds = 3600
-reconcile_minutes = 600
-drift_minutes = 0
-[sources.idm]
-[[routes]]
-name = "access"
-category = "access"
-connection = "main"
-table = "incident"
-[routes.fields]
-short_description = "{{{{ item }}}} for {{{{ requested_for }}}}"
-"#
-    )
+    Ok((processes, urls))
 }
 
 /// The SQLite file of an embedded bridge, for a second reader.
@@ -285,9 +252,10 @@ fn beside(home: &Home) -> StoreOptions {
     }
 }
 
+/// The numbers of a past have another letter.
 fn asked(number: usize) -> Value {
     json!({
-        "external_id": format!("R-{number}"),
+        "external_id": format!("B-{number}"),
         "category": "access",
         "item": "Ledger: read access",
         "requester": "sam.sample",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::extract::{Json, State};
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bridge::{Bridge, Setup};
+use super::bridge::{Bridge, NO_POLLS, Plan, Setup};
 
 /// Calls at a time that the bridge is set up for; it makes one.
 const CONCURRENCY: usize = 64;
@@ -35,7 +35,13 @@ pub(super) struct Idle {
 pub(super) async fn measure(requests: usize) -> anyhow::Result<Idle> {
     let (upstream, mut arrivals, stop) = listen().await?;
     let _stop = stop.drop_guard();
-    let bridge = Bridge::start(Setup::Spread, &upstream, CONCURRENCY).await?;
+    let plan = Plan {
+        setup: Setup::ONE_OF_EACH,
+        upstream: &upstream,
+        concurrency: CONCURRENCY,
+        poll_seconds: NO_POLLS,
+    };
+    let bridge = Bridge::start(&plan).await?;
     let mut waits = Vec::with_capacity(requests);
     for number in 0..requests {
         let sent = Instant::now();
@@ -46,9 +52,11 @@ pub(super) async fn measure(requests: usize) -> anyhow::Result<Idle> {
                 .context("a create arrives")?
                 .saturating_duration_since(sent),
         );
-        bridge.until_tickets(number + 1).await?;
+        bridge.until_created(1).await?;
         sleep(REST).await;
     }
+    let made = bridge.tickets().await?;
+    ensure!(made == requests, "{made} tickets of {requests}");
     waits.sort_unstable();
     let at = |hundredth: usize| waits[(waits.len() * hundredth / 100).min(waits.len() - 1)];
     Ok(Idle {

@@ -2,8 +2,11 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::bridge::Measured;
+use super::creates::Measured;
+use super::growth::Growth;
 use super::idle::Idle;
+use super::polling::Polling;
+use super::scale::Scale;
 
 /// One latency of the upstream and one concurrency.
 #[derive(Debug, Clone)]
@@ -23,6 +26,9 @@ pub(super) struct Table {
     pub(super) commits: f64,
     pub(super) rounds: Vec<Round>,
     pub(super) idle: Option<Idle>,
+    pub(super) growth: Option<Growth>,
+    pub(super) polling: Option<Polling>,
+    pub(super) scale: Vec<Scale>,
 }
 
 impl Display for Table {
@@ -44,6 +50,15 @@ impl Display for Table {
             ] {
                 writeln!(f, "  {name:<43} {:.1} ms", wait.as_secs_f64() * 1_000.0)?;
             }
+        }
+        if let Some(growth) = &self.growth {
+            write!(f, "{growth}")?;
+        }
+        if let Some(polling) = &self.polling {
+            write!(f, "{polling}")?;
+        }
+        for scale in &self.scale {
+            write!(f, "{scale}")?;
         }
         Ok(())
     }
@@ -89,7 +104,8 @@ impl Display for Round {
     }
 }
 
-fn details(f: &mut Formatter<'_>, measured: &Measured) -> fmt::Result {
+/// What processes have used.
+pub(super) fn details(f: &mut Formatter<'_>, measured: &Measured) -> fmt::Result {
     let joined = |parts: Vec<String>| parts.join(", ");
     let used = measured.processors.iter();
     let used = joined(
