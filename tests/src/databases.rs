@@ -6,10 +6,12 @@ use std::time::Duration;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use shared::store::{Store, StoreOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::proxy::Proxy;
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +138,28 @@ impl TestDatabase {
         Store::connect(&self.options)
             .await
             .expect("the database opens a second time")
+    }
+
+    /// A pool on the same PostgreSQL database that reaches it over a line which can be cut, and does not wait for it for long.
+    ///
+    /// # Panics
+    /// On SQLite, which is reached over no line.
+    pub async fn over_a_line(&self) -> (Store, Proxy) {
+        let url = self.options.url.expose_secret();
+        let mut url = url::Url::parse(url).expect("the database has a URL");
+        let host = url.host_str().expect("a server has a host");
+        let line = Proxy::to(format!("{host}:{}", url.port().unwrap_or(5432))).await;
+        url.set_port(Some(line.address().port()))
+            .expect("a server has a port");
+        let options = StoreOptions {
+            url: SecretString::from(url.to_string()),
+            max_connections: 4,
+            acquire_timeout: Duration::from_millis(500),
+        };
+        let store = Store::connect(&options)
+            .await
+            .expect("the line passes connections");
+        (store, line)
     }
 
     /// The SQLite file; `None` on PostgreSQL.

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use shared::process::Process;
 use shared::queue::{Broker, BrokerError, BrokerHealth, Doorbell, Lane, Popped};
 use shared::server;
-use shared::store::{Store, StoreOptions};
 use tests::bridge::{Bridge, PRESET, asked};
 use tests::databases::{Flavour, fresh};
 use tests::proxy::Proxy;
@@ -68,17 +66,7 @@ async fn a_database_that_is_gone_is_told_and_survived() {
 /// A bridge on PostgreSQL behind a proxy, with a pool that does not wait for long.
 async fn over_a_line() -> (Bridge, Proxy) {
     let database = fresh(Flavour::Postgres).await;
-    let mut url = url::Url::parse(database.options.url.expose_secret()).unwrap();
-    let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let line = Proxy::to(server).await;
-    url.set_port(Some(line.address().port())).unwrap();
-    let acquire_timeout = Duration::from_millis(500);
-    let options = StoreOptions {
-        url: SecretString::from(url.to_string()),
-        max_connections: 4,
-        acquire_timeout,
-    };
-    let store = Store::connect(&options).await.unwrap();
+    let (store, line) = database.over_a_line().await;
     (Bridge::over(database, store, PRESET).await, line)
 }
 

@@ -28,6 +28,7 @@ mod credentials;
 mod holds;
 mod leases;
 mod lost_answers;
+mod lost_claims;
 mod orders;
 mod parked;
 mod people;

@@ -3,6 +3,7 @@
 mod lifecycle;
 mod relay;
 mod rescue;
+mod unclaim;
 
 use shared::job::{Claimed, NewJob};
 use shared::store::Store;
