@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use insta::Settings;
 use tests::binary::{Home, Running};
 
+mod chart;
 mod check;
 mod database;
 mod demo;
