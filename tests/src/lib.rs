@@ -12,3 +12,4 @@ pub mod proxy;
 pub mod receiver;
 pub mod redis_server;
 pub mod running;
+pub mod scaling;

@@ -14,6 +14,7 @@ mod corpus;
 mod cursor;
 mod life;
 mod queries;
+mod scaling;
 
 /// The runtime of all cases.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
