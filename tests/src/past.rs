@@ -103,10 +103,10 @@ fn requests(count: usize) -> String {
     let (id, at) = (id("8000", "n"), at(count));
     format!(
         "INSERT INTO requests (id, source, external_id, route, category, item, requester, requested_for, asked, asked_originally, \
-         state, has_callback, watched, version, created_at, updated_at, closed_at) \
+         state, has_callback, watched, version, created_at, updated_at, closed_at, closed_as) \
          SELECT {id}::uuid, CASE WHEN n % 10 = 0 THEN 'hr' ELSE 'idm' END, 'R-' || n, 'r' || n % 20, 'c' || n % 20, 'Role ' || n % 500, \
-         'person-' || n % 3000, 'person-' || n % 3000, {asked}, {asked}, 'fulfilled', true, false, 4, \
-         {at}, {at} + interval '1 day', {at} + interval '1 day' FROM generate_series(1, {count}) AS n"
+         'person-' || n % 3000, 'person-' || n % 3000, {asked}, 'null', 'fulfilled', true, false, 4, \
+         {at}, {at} + interval '1 day', {at} + interval '1 day', 'fulfilled' FROM generate_series(1, {count}) AS n"
     )
 }
 

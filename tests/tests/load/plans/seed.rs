@@ -25,11 +25,11 @@ pub(super) fn a_dead_job() -> Uuid {
 }
 
 const UNFINISHED: [&str; 8] = [
-    "UPDATE requests SET state = 'cancelled' WHERE substr(external_id, 3)::int % 50 = 3",
-    "UPDATE requests SET state = 'denied' WHERE substr(external_id, 3)::int % 20 = 1",
+    "UPDATE requests SET state = 'cancelled', closed_as = 'cancelled' WHERE substr(external_id, 3)::int % 50 = 3",
+    "UPDATE requests SET state = 'denied', closed_as = 'denied' WHERE substr(external_id, 3)::int % 20 = 1",
     "UPDATE requests SET attention = 'looked at' WHERE substr(external_id, 3)::int % 10000 = 7",
     "UPDATE requests SET category = 'task' WHERE substr(external_id, 3)::int % 1000 = 0",
-    "UPDATE requests SET state = 'open', watched = true, closed_at = NULL, \
+    "UPDATE requests SET state = 'open', watched = true, closed_at = NULL, closed_as = NULL, \
      created_at = timestamptz '2026-03-01' + substr(external_id, 3)::int * interval '0.1 seconds' \
      WHERE substr(external_id, 3)::int % 150 = 0",
     "UPDATE tickets SET connection = 'elsewhere' FROM requests WHERE requests.id = tickets.request_id AND watched",
