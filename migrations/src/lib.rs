@@ -25,6 +25,8 @@ mod m20261122_000017_drift_reports;
 mod m20261122_000018_credentials;
 mod m20261122_000019_past;
 mod m20261128_000020_lean;
+mod m20261128_000021_partitions;
+mod m20261128_000022_retention;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000018_credentials::Migration),
             Box::new(m20261122_000019_past::Migration),
             Box::new(m20261128_000020_lean::Migration),
+            Box::new(m20261128_000021_partitions::Migration),
+            Box::new(m20261128_000022_retention::Migration),
         ]
     }
 }

@@ -18,6 +18,7 @@ pub mod cadence;
 pub mod gauges;
 pub mod giveup;
 pub mod relay;
+pub mod retention;
 pub mod sweeper;
 pub mod tail;
 pub mod waits;

@@ -12,13 +12,15 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
-use crate::{Scheduler, cadence, giveup, relay, router, tail, waits};
+use crate::{Scheduler, cadence, giveup, relay, retention, router, tail, waits};
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
 const RELAY_PAUSE: Duration = Duration::from_millis(40);
 /// Cadences are looked at this often; the shortest one is a second.
 const CADENCE_EVERY: Duration = Duration::from_secs(1);
 const GIVE_UP_EVERY: Duration = Duration::from_mins(10);
+/// Most looks find that nothing is due; while much is to be removed, each takes some thousand rows.
+const RETENTION_EVERY: Duration = Duration::from_secs(10);
 /// Callers that wait are looked after this often, and at once when somebody in this process has stored news.
 const WAITS_EVERY: Duration = Duration::from_millis(500);
 /// However fast news come, rest this long between two looks.
@@ -66,8 +68,8 @@ pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, the tail of its feed, relay, sweeper, cadences, giving up
-/// and gauges. The scheduler must have been made with the stop token of this process.
+/// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, the tail of its feed, relay, sweeper, cadences, giving up,
+/// retention and gauges. The scheduler must have been made with the stop token of this process.
 pub fn start(
     scheduler: &Arc<Scheduler>,
     listener: TcpListener,
@@ -87,6 +89,14 @@ pub fn start(
         looped(scheduler, GIVE_UP_EVERY, move || {
             let it = Arc::clone(&it);
             async move { giveup::tick(&it).await.map(drop) }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "retention",
+        looped(scheduler, RETENTION_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { retention::tick(&it).await.map(drop) }
         }),
     );
     let gauges = Arc::new(Mutex::new(Gauges::default()));

@@ -4,6 +4,7 @@ pub mod bridge;
 pub mod chaos;
 pub mod clock;
 pub mod databases;
+pub mod feed;
 pub mod files;
 pub mod fuzz;
 pub mod past;

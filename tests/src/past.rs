@@ -1,6 +1,7 @@
 //! Years of finished work, in a minute: written by PostgreSQL itself, with indexes built at the end.
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
+use shared::store::retention::{MONTHLY, ensure_months};
 
 /// Tables that only grow.
 pub const LARGE: [&str; 7] = [
@@ -26,7 +27,7 @@ pub struct Past {
     pub events: usize,
     /// Entries of the audit trail.
     pub audit_entries: usize,
-    /// Idempotency keys that are not old enough to be removed.
+    /// Idempotency keys of the youngest requests, one each, that are not old enough to be removed.
     pub idempotency_keys: usize,
     /// Connection of the jobs; that of the tickets is `main`.
     pub connection: &'static str,
@@ -53,6 +54,7 @@ impl Past {
 /// # Panics
 /// When a statement is refused.
 pub async fn fill(conn: &DatabaseConnection, past: &Past, besides: &[&str]) {
+    make_months(conn).await;
     let rows = rows(past);
     let all = BEFORE
         .into_iter()
@@ -66,6 +68,17 @@ pub async fn fill(conn: &DatabaseConnection, past: &Past, besides: &[&str]) {
     }
 }
 
+/// Attempts and audit entries are of 2025 and 2026.
+async fn make_months(conn: &DatabaseConnection) {
+    let january = "2025-01-01T00:00:00Z".parse().expect("a moment");
+    let tx = conn.begin().await.expect("a transaction");
+    for monthly in MONTHLY {
+        let made = ensure_months(&tx, monthly, january, 13).await;
+        made.expect("months can be made");
+    }
+    tx.commit().await.expect("months can be made");
+}
+
 /// Indexes are built after the rows are there: one by one takes many times as long.
 const BEFORE: [&str; 2] = [
     "CREATE TABLE built_later AS SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' \
@@ -76,7 +89,8 @@ const BEFORE: [&str; 2] = [
 ];
 
 const AFTER: [&str; 3] = [
-    "DO $$ DECLARE it text; BEGIN FOR it IN SELECT indexdef FROM built_later LOOP EXECUTE it; END LOOP; END $$",
+    // The definition of an index over partitions leaves them out.
+    "DO $$ DECLARE it text; BEGIN FOR it IN SELECT replace(indexdef, ' ON ONLY ', ' ON ') FROM built_later LOOP EXECUTE it; END LOOP; END $$",
     "DROP TABLE built_later",
     "VACUUM ANALYZE",
 ];
@@ -94,7 +108,7 @@ fn rows(past: &Past) -> [String; 7] {
         attempts(past.attempts, past.jobs, &of_request),
         events(past.events, &of_request),
         audit_entries(past.audit_entries, &of_request),
-        idempotency_keys(past.idempotency_keys, &of_request),
+        idempotency_keys(past.idempotency_keys, all, &of_request),
     ]
 }
 
@@ -131,10 +145,13 @@ fn jobs(count: usize, connection: &str, of_request: &str) -> String {
 }
 
 fn attempts(count: usize, jobs: usize, of_request: &str) -> String {
-    let (id, of_job, at) = (
-        id("a000", "n"),
+    let (of_job, at) = (
         id("9000", &format!("(n - 1) % {jobs} + 1")),
-        at(count),
+        lately(count),
+    );
+    // The month of a run is in its id.
+    let id = format!(
+        "(lpad(to_hex((extract(epoch FROM {at}) * 1000)::bigint), 12, '0') || '7000a000' || lpad(to_hex(n), 12, '0'))"
     );
     format!(
         "INSERT INTO attempts (id, job_id, request_id, number, token, worker, started_at, finished_at, outcome, calls) \
@@ -155,17 +172,18 @@ fn events(count: usize, of_request: &str) -> String {
 }
 
 fn audit_entries(count: usize, of_request: &str) -> String {
-    let at = at(count);
+    let at = lately(count);
     format!(
         "INSERT INTO audit_entries (at, actor, action, subject_kind, subject_id, detail) \
          SELECT {at}, 'source:idm', 'request.accepted', 'request', {of_request}, 'null' FROM generate_series(1, {count}) AS n"
     )
 }
 
-fn idempotency_keys(count: usize, of_request: &str) -> String {
+fn idempotency_keys(count: usize, requests: usize, of_request: &str) -> String {
+    let first = requests.saturating_sub(count) + 1;
     format!(
         "{UNCHECKED}INSERT INTO idempotency_keys (source, idempotency_key, fingerprint, request_id, created_at) \
-         SELECT 'idm', 'key-' || n, '\\x00', {of_request}::uuid, timestamptz '2099-01-01' FROM generate_series(1, {count}) AS n"
+         SELECT 'idm', 'key-' || n, '\\x00', {of_request}::uuid, timestamptz '2099-01-01' FROM generate_series({first}, {requests}) AS n"
     )
 }
 
@@ -178,4 +196,10 @@ fn id(kind: &str, n: &str) -> String {
 fn at(count: usize) -> String {
     let count = count.max(1);
     format!("(timestamptz '2020-01-01' + n * (interval '5 years' / {count}))")
+}
+
+/// The same for what is kept for months: spread over little more than a year.
+fn lately(count: usize) -> String {
+    let count = count.max(1);
+    format!("(timestamptz '2025-01-01' + n * (interval '416 days' / {count}))")
 }

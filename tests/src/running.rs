@@ -76,9 +76,9 @@ impl Running {
         Self::built(flavour, "", more).await
     }
 
-    /// On a database that holds something already, over this pool.
-    pub async fn over(database: TestDatabase, store: Store) -> Self {
-        Self::on(database, store, "", "").await
+    /// On a database that holds something already, over this pool, with more TOML behind the preset.
+    pub async fn over(database: TestDatabase, store: Store, more: &str) -> Self {
+        Self::on(database, store, "", more).await
     }
 
     async fn built(flavour: Flavour, main_settings: &str, more: &str) -> Self {

@@ -26,8 +26,10 @@ macro_rules! problems {
 problems! {
     /// Of operations that read several things.
     OfReading: BadQuery TokenMissing TokenRefused Internal DatabaseUnavailable Timeout;
+    /// Of reading the feed.
+    OfReadingEvents: BadQuery TokenMissing TokenRefused EventsRemoved Internal DatabaseUnavailable Timeout;
     /// Of following the feed.
-    OfStreaming: BadHeader BadQuery TokenMissing TokenRefused Internal DatabaseUnavailable Timeout TooManyStreams;
+    OfStreaming: BadHeader BadQuery TokenMissing TokenRefused EventsRemoved Internal DatabaseUnavailable Timeout TooManyStreams;
     /// Of operations that read one request.
     OfReadingOne: BadQuery TokenMissing TokenRefused NotFound Internal DatabaseUnavailable Timeout;
     /// Of taking a request in.

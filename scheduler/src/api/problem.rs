@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
+use shared::store::events::FeedCursor;
 use utoipa::ToSchema;
 
 use super::problem_kind::Kind;
@@ -40,8 +41,13 @@ pub(crate) struct Problem {
     /// For a repeated call with another body: what differs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) differences: Vec<Difference>,
+    /// When events behind a cursor are no longer kept: the cursor behind the newest event of now. Read the requests, then go on here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "AAAAAAAAAAc")]
+    pub(crate) next_cursor: Option<Box<str>>,
+    // Boxed, because every refusal carries a problem by value.
     #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Box<HeaderMap>,
 }
 
 /// One field that does not fit.
@@ -81,7 +87,18 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             differences: Vec::new(),
-            headers: Vec::new(),
+            next_cursor: None,
+            headers: Box::default(),
+        }
+    }
+
+    /// The problem of a reader of the feed that was away for too long.
+    pub(crate) fn of_removed_events(newest: FeedCursor) -> Self {
+        let detail = "Events behind this cursor were removed because of their age, so the feed cannot be read on without a gap. \
+                      Read the requests with GET /v1/requests, then go on behind the `next_cursor` of this answer.";
+        Self {
+            next_cursor: Some(newest.to_string().into()),
+            ..Self::new(Kind::EventsRemoved, detail)
         }
     }
 
@@ -106,7 +123,7 @@ impl Problem {
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
+            self.headers.append(name, value);
         }
         self
     }
@@ -138,7 +155,7 @@ impl IntoResponse for Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        headers.extend(self.headers);
+        headers.extend(*self.headers);
         response
     }
 }

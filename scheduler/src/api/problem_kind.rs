@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     BodyTooSlow,
     Conflict,
     DatabaseUnavailable,
+    EventsRemoved,
     ForeignSource,
     Internal,
     MalformedBody,
@@ -34,13 +35,14 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, for the OpenAPI document.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::BadHeader,
         Self::BadQuery,
         Self::BodyTooLarge,
         Self::BodyTooSlow,
         Self::Conflict,
         Self::DatabaseUnavailable,
+        Self::EventsRemoved,
         Self::ForeignSource,
         Self::Internal,
         Self::MalformedBody,
@@ -93,6 +95,11 @@ impl Kind {
                 "database-unavailable",
                 S::SERVICE_UNAVAILABLE,
                 "The database cannot be reached",
+            ),
+            Self::EventsRemoved => (
+                "events-removed",
+                S::GONE,
+                "Events behind the cursor are no longer kept",
             ),
             Self::ForeignSource => (
                 "foreign-source",

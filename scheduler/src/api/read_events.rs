@@ -3,11 +3,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::store::events::{self, FeedCursor};
+use shared::store::events::{self, FeedCursor, Stretch};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
-use super::documented_problems::OfReading;
+use super::documented_problems::OfReadingEvents;
 use super::feed_event::FeedEvent;
 use super::problem::Problem;
 use super::query::Params;
@@ -23,7 +23,7 @@ pub(crate) const CURSOR_FIX: &str = "send a cursor of this feed, unchanged";
 pub(crate) struct EventPage {
     /// The events, oldest first.
     items: Vec<FeedEvent>,
-    /// What to send as `after` next time, also when there was nothing new; null only as long as there never was an event.
+    /// What to send as `after` next time, also when there was nothing new; null only when none was sent and no event is kept.
     next_cursor: Option<String>,
     /// Whether more can be read at once.
     more: bool,
@@ -36,7 +36,7 @@ pub(crate) struct EventPage {
     reason = "the form of the query for the document; the operation reads the query itself"
 )]
 struct EventParams {
-    /// Only behind this cursor. Left out: from the beginning.
+    /// Only behind this cursor. Left out: from the oldest event on that is kept.
     after: Option<String>,
     /// Most events of one answer.
     #[param(minimum = 1, maximum = 500, default = 100)]
@@ -47,12 +47,15 @@ struct EventParams {
 ///
 /// Every change of the source's requests, in an order that never changes and never skips one. For systems that cannot take
 /// callbacks: keep `next_cursor`, and come back with it.
+///
+/// Events are kept for `retention.events_days`. Who comes back later gets 410 (`events-removed`) and not a feed with a gap: read the
+/// requests with GET /v1/requests, then go on behind the `next_cursor` of that answer.
 #[utoipa::path(
     get,
     path = "/v1/events",
     tag = "events",
     params(EventParams),
-    responses((status = 200, description = "What happened since", body = EventPage), OfReading),
+    responses((status = 200, description = "What happened since", body = EventPage), OfReadingEvents),
     security(("token" = [])),
 )]
 pub(crate) async fn read_events(
@@ -64,7 +67,11 @@ pub(crate) async fn read_events(
     let after = params.parsed::<FeedCursor>("after", CURSOR_FIX);
     let limit = params.limit(1..=LONGEST_PAGE, USUAL_PAGE);
     params.finish()?;
-    let found = events::after(scheduler.store.conn(), &caller.source, after, limit).await?;
+    let conn = scheduler.store.conn();
+    let found = match events::after(conn, &caller.source, after, limit).await? {
+        Stretch::Events(found) => found,
+        Stretch::Removed(newest) => return Err(Problem::of_removed_events(newest)),
+    };
     let more = found.len() as u64 == limit;
     let next_cursor = found
         .last()

@@ -9,7 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, StreamExt as _, stream};
-use shared::store::events::{self, FeedCursor};
+use shared::store::events::{self, FeedCursor, Stretch};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::auth::Caller;
@@ -34,7 +34,8 @@ const PAGE: u64 = 100;
 ///
 /// Server-sent events: `id` is the cursor, `event` the type, `data` the event as in GET /v1/events. Begins with what comes
 /// from now on; a client that comes back sends `Last-Event-ID` and misses nothing. Silent times are bridged by comments.
-/// The bridge ends a stream after 15 minutes and when it stops; clients reconnect.
+/// The bridge ends a stream after 15 minutes and when it stops; clients reconnect. Who comes back behind events that are no longer
+/// kept gets 410 (`events-removed`), as in GET /v1/events.
 #[utoipa::path(
     get,
     path = "/v1/events/stream",
@@ -58,9 +59,13 @@ pub(crate) async fn stream_events(
     let Ok(permit) = Arc::clone(&scheduler.streams).try_acquire_owned() else {
         return Err(too_many(scheduler.settings.server.max_streams));
     };
+    let (conn, source) = (scheduler.store.conn(), &caller.source);
     let cursor = match last_event_id(&headers)?.or(after) {
-        Some(cursor) => Some(cursor),
-        None => events::latest(scheduler.store.conn(), &caller.source).await?,
+        Some(cursor) => match events::after(conn, source, Some(cursor), 1).await? {
+            Stretch::Events(_) => Some(cursor),
+            Stretch::Removed(newest) => return Err(Problem::of_removed_events(newest)),
+        },
+        None => events::latest(conn, source).await?,
     };
     let (stop, end) = (
         scheduler.stop.clone(),
@@ -110,6 +115,9 @@ fn too_many(streams: usize) -> Problem {
     Problem::new(Kind::TooManyStreams, detail).with_header(RETRY_AFTER, "60")
 }
 
+/// Events behind the cursor are no longer kept.
+struct Gap;
+
 /// A reader of the feed that waits at its end.
 struct Feed {
     scheduler: Arc<Scheduler>,
@@ -123,19 +131,22 @@ struct Feed {
 impl Feed {
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
         stream::unfold(self, |mut feed| async move {
-            let event = feed.next().await;
+            let event = feed.next().await?;
             Some((Ok(event), feed))
         })
     }
 
-    async fn next(&mut self) -> Event {
+    /// The next event; `None` when some are no longer kept: whoever comes back with the last cursor is told.
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((cursor, event)) = self.read.pop_front() {
                 self.cursor = Some(cursor);
-                return event;
+                return Some(event);
             }
             if *self.end.borrow_and_update() > self.cursor {
-                self.look().await;
+                if self.look().await.is_err() {
+                    return None;
+                }
                 if !self.read.is_empty() {
                     continue;
                 }
@@ -149,16 +160,18 @@ impl Feed {
     }
 
     /// Reads the next page. A database that is gone for a while only delays the stream.
-    async fn look(&mut self) {
+    async fn look(&mut self) -> Result<(), Gap> {
         match events::after(self.scheduler.store.conn(), &self.source, self.cursor, PAGE).await {
-            Ok(page) => self.read.extend(
+            Ok(Stretch::Events(page)) => self.read.extend(
                 page.into_iter()
                     .map(|(cursor, event)| (cursor, written(cursor, event))),
             ),
+            Ok(Stretch::Removed(_)) => return Err(Gap),
             Err(error) => {
                 tracing::warn!(error = %error, source = self.source, "an event stream waits for the database");
             }
         }
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ mod process_kind;
 mod queue;
 mod redis;
 mod report;
+mod retention;
 mod retry;
 mod route;
 mod routes_check;
@@ -46,6 +47,7 @@ pub use problem::{Problem, Problems};
 pub use process_kind::ProcessKind;
 pub use queue::{QueueKind, QueueSettings};
 pub use redis::RedisSettings;
+pub use retention::RetentionSettings;
 pub use retry::RetrySettings;
 pub use route::{PersonSettings, RouteSettings};
 pub use scheduler::SchedulerSettings;
@@ -84,6 +86,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Deliveries to the sources.
     pub callbacks: CallbackSettings,
+    /// How long what has ended is kept.
+    pub retention: RetentionSettings,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
     /// ServiceNow instances by name.
@@ -148,6 +152,7 @@ impl Settings {
         self.redis.check(report);
         self.worker.check(report);
         self.retry.check(report);
+        self.retention.check(report);
         self.telemetry.check(report);
         for (name, connection) in &self.connections {
             connection.check(name, report);

@@ -4,6 +4,9 @@
 //! was read. A row is therefore given its `position` when the feed is read, that is after its commit, by one reader at
 //! a time. Waiting for the oldest open transaction instead would let any long write, in any database of the server,
 //! hold up every feed. SQLite has one writer; there `seq` is the order of commits.
+//!
+//! Old events are removed (`retention`). `feed_starts` says for each source up to which place some may be missing; from there on
+//! its feed is whole, and only from there on is it read.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +18,8 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::StoreError;
 use super::sql::Sql;
+use super::{CHUNK, StoreError, Tx};
 use crate::event::RequestEvent;
 
 /// Key of the advisory lock under which positions are given: "tickfeed" as a number.
@@ -49,6 +52,15 @@ impl FromStr for FeedCursor {
             bytes.try_into().map_err(|_| BadCursor)?,
         )))
     }
+}
+
+/// What there is behind a cursor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stretch {
+    /// Events, oldest first, each with the cursor that stands behind it.
+    Events(Vec<(FeedCursor, RequestEvent)>),
+    /// Some were removed that the reader has not seen; the cursor stands behind the newest event of now.
+    Removed(FeedCursor),
 }
 
 #[derive(FromQueryResult)]
@@ -101,7 +113,7 @@ pub async fn append_all(
     Ok(())
 }
 
-/// At most `limit` events of a source after `cursor`, oldest first, each with the cursor that stands behind it.
+/// At most `limit` events of a source after `cursor`; `None`: from the oldest on that is kept.
 ///
 /// Wants the pool, not a transaction: positions are given under a lock that is held to the end of the transaction.
 pub async fn after(
@@ -109,8 +121,33 @@ pub async fn after(
     source: &str,
     cursor: Option<FeedCursor>,
     limit: u64,
-) -> Result<Vec<(FeedCursor, RequestEvent)>, StoreError> {
+) -> Result<Stretch, StoreError> {
     place(conn).await?;
+    let mut behind = match cursor {
+        Some(cursor) => cursor,
+        None => start(conn, source).await?,
+    };
+    loop {
+        let found = read(conn, source, behind, limit).await?;
+        // Asked after the events were read: what is removed in between would be missing otherwise, and nobody would know.
+        let start = start(conn, source).await?;
+        if start <= behind {
+            return Ok(Stretch::Events(found));
+        }
+        if cursor.is_some() {
+            let newest = end(conn, source).await?;
+            return Ok(Stretch::Removed(newest.unwrap_or(start)));
+        }
+        behind = start;
+    }
+}
+
+async fn read(
+    conn: &impl ConnectionTrait,
+    source: &str,
+    behind: FeedCursor,
+    limit: u64,
+) -> Result<Vec<(FeedCursor, RequestEvent)>, StoreError> {
     let column = place_column(conn);
     let rows: Vec<Row> = Sql::new(conn, "SELECT ")
         .then(column)
@@ -119,7 +156,7 @@ pub async fn after(
         .then(" AND ")
         .then(column)
         .then(" > ")
-        .bind(cursor.map_or(0, |cursor| cursor.0))
+        .bind(behind.0)
         .then(" ORDER BY ")
         .then(column)
         .then(" LIMIT ")
@@ -133,6 +170,61 @@ pub async fn after(
             Ok((FeedCursor(row.place), event))
         })
         .collect()
+}
+
+/// From where on the feed of a source is whole: behind everything that was removed of it.
+async fn start(conn: &impl ConnectionTrait, source: &str) -> Result<FeedCursor, StoreError> {
+    let removed: Option<Last> = Sql::new(conn, "SELECT place FROM feed_starts WHERE source = ")
+        .bind(source)
+        .one(conn)
+        .await?;
+    Ok(FeedCursor(removed.and_then(|row| row.place).unwrap_or(0)))
+}
+
+/// Removes events, and lets the feeds begin behind them; how many. In a transaction.
+pub(super) async fn remove(conn: &Tx, seqs: &[i64]) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    for seqs in seqs.chunks(CHUNK) {
+        removed += if conn.get_database_backend() == DbBackend::Postgres {
+            remove_placed(conn, seqs).await?
+        } else {
+            remove_in_order(conn, seqs).await?
+        };
+    }
+    Ok(removed)
+}
+
+/// An event that nobody has read yet has no position, but might have come behind any cursor that is out there: the feed then begins at
+/// a position of its own, which is above all that were given before. One statement, because a reader may give positions meanwhile.
+async fn remove_placed(conn: &Tx, seqs: &[i64]) -> Result<u64, StoreError> {
+    let gone: Option<Last> = Sql::new(conn, "WITH gone AS (DELETE FROM events WHERE seq")
+        .one_of(seqs)
+        .then(
+            " RETURNING source, position), moved AS (INSERT INTO feed_starts (source, place) \
+             SELECT source, CASE WHEN bool_or(position IS NULL) THEN nextval('events_position') ELSE MAX(position) END \
+             FROM gone GROUP BY source \
+             ON CONFLICT (source) DO UPDATE SET place = GREATEST(feed_starts.place, excluded.place)) \
+             SELECT COUNT(*) AS place FROM gone",
+        )
+        .one(conn)
+        .await?;
+    let count = gone.and_then(|row| row.place).unwrap_or(0);
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+async fn remove_in_order(conn: &Tx, seqs: &[i64]) -> Result<u64, StoreError> {
+    Sql::new(
+        conn,
+        "INSERT INTO feed_starts (source, place) SELECT source, MAX(seq) FROM events WHERE seq",
+    )
+    .one_of(seqs)
+    .then(" GROUP BY source ON CONFLICT (source) DO UPDATE SET place = MAX(feed_starts.place, excluded.place)")
+    .run(conn)
+    .await?;
+    Sql::new(conn, "DELETE FROM events WHERE seq")
+        .one_of(seqs)
+        .run(conn)
+        .await
 }
 
 /// The cursor behind the newest event of a source: where somebody starts who wants only what comes.
@@ -166,7 +258,10 @@ async fn end(conn: &impl ConnectionTrait, source: &str) -> Result<Option<FeedCur
         .bind(source)
         .one(conn)
         .await?;
-    Ok(last.and_then(|row| row.place).map(FeedCursor))
+    let last = last.and_then(|row| row.place).map(FeedCursor);
+    // Behind what was removed, too: whoever goes on from here has missed nothing that is still to be had.
+    let start = start(conn, source).await?;
+    Ok(last.max((start.0 > 0).then_some(start)))
 }
 
 fn place_column(conn: &impl ConnectionTrait) -> &'static str {

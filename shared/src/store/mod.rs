@@ -27,6 +27,7 @@ pub mod notes;
 pub mod people;
 pub mod processes;
 pub mod requests;
+pub mod retention;
 pub mod sources;
 pub mod switches;
 pub mod table_facts;

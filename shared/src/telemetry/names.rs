@@ -65,6 +65,9 @@ pub const DRIFT_FOUND_TOTAL: &str = "ticketbridge_drift_found_total";
 /// Missed changes that they read. Labels: `connection`, `table`.
 pub const DRIFT_REPAIRED_TOTAL: &str = "ticketbridge_drift_repaired_total";
 
+/// Rows that were removed because they were old. Label: `kind`.
+pub const RETENTION_REMOVED_TOTAL: &str = "ticketbridge_retention_removed_total";
+
 /// Writes the descriptions that stand in `/metrics` into the installed recorder.
 pub(super) fn describe() {
     describe_jobs();
@@ -109,6 +112,10 @@ fn describe_queue() {
         "Elements of a lane that are no doorbells"
     );
     describe_counter!(REQUESTS_TOTAL, "Requests that came in");
+    describe_counter!(
+        RETENTION_REMOVED_TOTAL,
+        "Rows removed because they were old"
+    );
     describe_counter!(CALLBACKS_TOTAL, "Deliveries to sources");
 }
 

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::job::JobState;
-use shared::store::{audit, events, jobs, requests, tickets};
+use shared::store::{audit, jobs, requests, tickets};
 use shared::ticket::{TicketKind, chosen_sys_id};
 use tests::bridge::{Answer, Bridge, asked};
 use tests::databases::Flavour;
+use tests::feed;
 use uuid::Uuid;
 
 use crate::stable;
@@ -58,7 +59,7 @@ async fn a_request_is_stored_with_all_that_belongs_to_it(bridge: &Bridge) {
         "the bell is pushed right after the commit"
     );
     assert_eq!(audit::of_request(conn, id).await.unwrap().len(), 1);
-    let told = events::after(conn, "idm", None, 10).await.unwrap();
+    let told = feed::after(conn, "idm", None, 10).await.unwrap();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].1.kind, "request.accepted");
 }

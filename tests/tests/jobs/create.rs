@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use shared::job::JobState;
 use shared::request::RequestState;
-use shared::store::{events, table_facts};
+use shared::store::table_facts;
 use shared::ticket::chosen_sys_id;
 use simulator::{CallFilter, FieldAcl};
 use tests::bridge::asked;
 use tests::databases::Flavour;
+use tests::feed;
 use tests::running::Running;
 
 on_both!(
@@ -56,7 +57,7 @@ async fn one_call_makes_one_ticket(it: &Running) {
     );
     assert!(create.transaction_id.is_some());
     assert_eq!(create.calls[0].path, "/api/now/table/incident");
-    let told = events::after(it.bridge.store().conn(), "idm", None, 10)
+    let told = feed::after(it.bridge.store().conn(), "idm", None, 10)
         .await
         .unwrap();
     let news = &told.last().unwrap().1;

@@ -34,3 +34,4 @@ mod parked;
 mod people;
 mod poison;
 mod refusals;
+mod retention;

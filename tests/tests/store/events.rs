@@ -3,6 +3,7 @@ use shared::request::Request;
 use shared::store::events::{self, FeedCursor};
 use shared::store::{Store, StoreError};
 use tests::databases::{Flavour, TestDatabase, fresh};
+use tests::feed;
 
 use crate::{start, stored_request, together};
 
@@ -32,7 +33,7 @@ async fn append(
 }
 
 async fn versions(store: &Store, cursor: &mut Option<FeedCursor>, limit: u64) -> Vec<i64> {
-    let page = events::after(store.conn(), "feed", *cursor, limit)
+    let page = feed::after(store.conn(), "feed", *cursor, limit)
         .await
         .unwrap();
     *cursor = page.last().map_or(*cursor, |(last, _)| Some(*last));
@@ -71,9 +72,7 @@ async fn the_feed_is_read_in_pages(db: &TestDatabase) {
 async fn feeds_are_per_source(db: &TestDatabase) {
     let request = stored_request(db, "R-1", false).await;
     append(db.store.conn(), &request, 1).await.unwrap();
-    let of_idm = events::after(db.store.conn(), "idm", None, 10)
-        .await
-        .unwrap();
+    let of_idm = feed::after(db.store.conn(), "idm", None, 10).await.unwrap();
     assert_eq!(of_idm.len(), 1);
     assert_eq!(
         of_idm[0].1,
@@ -81,7 +80,7 @@ async fn feeds_are_per_source(db: &TestDatabase) {
         "what went in comes out"
     );
     assert!(
-        events::after(db.store.conn(), "hr", None, 10)
+        feed::after(db.store.conn(), "hr", None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -167,7 +166,7 @@ async fn readers_take_turns_on_postgres() {
     append(db.store.conn(), &request, 1).await.unwrap();
     let first = db.store.begin().await.unwrap();
     assert_eq!(
-        events::after(&first, "feed", None, 10).await.unwrap().len(),
+        feed::after(&first, "feed", None, 10).await.unwrap().len(),
         1
     );
     append(db.store.conn(), &request, 2).await.unwrap();

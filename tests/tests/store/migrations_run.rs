@@ -4,7 +4,7 @@ use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
 use shared::drift::{Tally, Window};
 use shared::request::RequestState;
-use shared::store::audit::Actor;
+use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
@@ -21,6 +21,7 @@ use crate::{create_job, start, stored_request, together};
 on_both!(
     all_the_way_down_and_up_over_sample_data,
     each_step_down_and_up_over_sample_data,
+    runs_and_audit_trail_survive_months_and_the_way_back,
     a_migrated_database_is_ready
 );
 
@@ -162,6 +163,8 @@ async fn fill_the_rest(db: &TestDatabase) {
     switches::set(conn, "route:sap", false, None, &actor, now)
         .await
         .unwrap();
+    let start_of_feed = "INSERT INTO feed_starts (source, place) VALUES ('idm', 1)";
+    conn.execute_unprepared(start_of_feed).await.unwrap();
 }
 
 async fn count(db: &TestDatabase, sql: &str) -> i64 {
@@ -179,7 +182,8 @@ async fn count(db: &TestDatabase, sql: &str) -> i64 {
 /// Our tables, without those of the migrator and of SQLite.
 async fn tables(store: &shared::store::Store) -> Vec<String> {
     let sql = if store.is_postgres() {
-        "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') \
+         AND NOT relispartition ORDER BY 1"
     } else {
         "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
     };
@@ -254,6 +258,49 @@ async fn each_step_down_and_up_over_sample_data(db: &TestDatabase) {
     fill(db).await;
 }
 
+async fn runs_and_audit_trail_survive_months_and_the_way_back(db: &TestDatabase) {
+    fill(db).await;
+    let conn = db.store.conn();
+    let id = requests::by_natural_key(conn, "idm", "R-1")
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    let told = async || {
+        let runs = attempts::of_request(conn, id).await.unwrap();
+        (runs, audit::of_request(conn, id).await.unwrap())
+    };
+    let before = told().await;
+    assert_eq!((before.0.len(), before.1.len()), (1, 2));
+    let mut last = before.1[1].id;
+    // Down to plain tables and up again: first what lay in the default partition, then what has become one.
+    for _ in 0..2 {
+        let steps = Migrator::migrations();
+        let partitions = steps
+            .iter()
+            .position(|step| step.name().ends_with("partitions"));
+        let back = u32::try_from(steps.len() - partitions.unwrap()).unwrap();
+        Migrator::down(conn, Some(back)).await.unwrap();
+        assert_eq!(told().await, before);
+        Migrator::up(conn, None).await.unwrap();
+        assert_eq!(told().await, before);
+        let actor = Actor::Operator("op.one".into());
+        switches::set(conn, "route:sap", true, None, &actor, start())
+            .await
+            .unwrap();
+        let of_switch = audit::of_subject(conn, "switch", "route:sap")
+            .await
+            .unwrap();
+        assert!(of_switch.last().unwrap().id > last, "an id is given once");
+        last = of_switch.last().unwrap().id;
+    }
+    if db.store.is_postgres() {
+        for table in ["attempts_before_2026_04", "audit_entries_before_2026_04"] {
+            assert!(count(db, &format!("SELECT COUNT(*) FROM {table}")).await > 0);
+        }
+    }
+}
+
 async fn a_migrated_database_is_ready(db: &TestDatabase) {
     db.store.ensure_migrated().await.unwrap();
     assert!(db.store.pending_migrations().await.unwrap().is_empty());
@@ -270,12 +317,14 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "cursors",
         "drift_reports",
         "events",
+        "feed_starts",
         "idempotency_keys",
         "jobs",
         "notes",
         "people",
         "processes",
         "requests",
+        "retention_walks",
         "source_tokens",
         "sources",
         "switches",

@@ -35,6 +35,10 @@ first_wait_ms = 3000000
 [callbacks]
 schedule_seconds = []
 
+[retention]
+requests_days = 30
+audit_years = 3
+
 [telemetry]
 filter = "info,servicenow_client=loud"
 format = "yaml"

@@ -12,7 +12,7 @@ pub(super) async fn a_large_past(conn: &DatabaseConnection) {
         attempts: 600_000,
         events: 600_000,
         audit_entries: 600_000,
-        idempotency_keys: 300_000,
+        idempotency_keys: 200_000,
         connection: "elsewhere",
         ..Past::of(300_000)
     };

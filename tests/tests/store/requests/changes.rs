@@ -5,9 +5,10 @@ use shared::job::{JobKind, JobState};
 use shared::request::{Request, RequestState};
 use shared::store::audit::{self};
 use shared::store::requests::{self, Applied, Change};
-use shared::store::{StoreError, events, jobs, tickets};
+use shared::store::{StoreError, jobs, tickets};
 use shared::ticket::{Ticket, TicketKind};
 use tests::databases::TestDatabase;
+use tests::feed;
 
 use super::{WORKER, applied, changed, to};
 use crate::{asked, seconds, start, stored_request, together};
@@ -71,7 +72,7 @@ async fn a_change_is_stored_and_told(db: &TestDatabase) {
         Some(&denied)
     );
 
-    let (_, event) = events::after(conn, "idm", None, 10)
+    let (_, event) = feed::after(conn, "idm", None, 10)
         .await
         .unwrap()
         .pop()
@@ -141,7 +142,7 @@ async fn a_change_that_changes_nothing_writes_nothing(db: &TestDatabase) {
         );
     }
     assert_eq!(audit::of_request(conn, request.id).await.unwrap().len(), 2);
-    assert_eq!(events::after(conn, "idm", None, 10).await.unwrap().len(), 2);
+    assert_eq!(feed::after(conn, "idm", None, 10).await.unwrap().len(), 2);
 }
 
 async fn an_illegal_move_is_refused(db: &TestDatabase) {
@@ -202,7 +203,7 @@ async fn a_stale_change_is_refused(db: &TestDatabase) {
         "a stale change leaves no trace"
     );
     assert_eq!(
-        events::after(db.store.conn(), "idm", None, 10)
+        feed::after(db.store.conn(), "idm", None, 10)
             .await
             .unwrap()
             .len(),
@@ -279,7 +280,7 @@ async fn an_extension_keeps_what_was_asked_originally(db: &TestDatabase) {
         .unwrap()
         .detail;
     assert_eq!(detail["valid_until"], json!([null, "2026-03-03T09:00:00Z"]));
-    let (_, event) = events::after(db.store.conn(), "idm", None, 10)
+    let (_, event) = feed::after(db.store.conn(), "idm", None, 10)
         .await
         .unwrap()
         .pop()

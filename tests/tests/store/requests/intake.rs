@@ -2,9 +2,9 @@
 
 use shared::request::{Asked, RequestState};
 use shared::store::audit::{self};
-use shared::store::events;
 use shared::store::requests::{self, Inserted, NewRequest};
 use tests::databases::TestDatabase;
+use tests::feed;
 use uuid::Uuid;
 
 use super::new;
@@ -71,7 +71,7 @@ async fn a_new_request_is_stored_whole(db: &TestDatabase) {
         ),
         ("request.accepted", "source:idm", Some("accepted"))
     );
-    let news = events::after(conn, "idm", None, 10).await.unwrap();
+    let news = feed::after(conn, "idm", None, 10).await.unwrap();
     assert_eq!(news.len(), 1);
     assert_eq!(
         (news[0].1.kind.as_str(), news[0].1.data.id),
@@ -156,7 +156,7 @@ async fn nothing_stays_of_a_transaction_that_is_dropped(db: &TestDatabase) {
         None
     );
     assert!(
-        events::after(db.store.conn(), "idm", None, 10)
+        feed::after(db.store.conn(), "idm", None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -200,7 +200,7 @@ async fn many_requests_are_taken_in_at_once(db: &TestDatabase) {
         );
         assert_eq!(audit::of_request(conn, request.id).await.unwrap().len(), 1);
     }
-    let told: Vec<_> = events::after(conn, "idm", None, 10)
+    let told: Vec<_> = feed::after(conn, "idm", None, 10)
         .await
         .unwrap()
         .into_iter()

@@ -1,0 +1,44 @@
+//! Runs of jobs that ended long ago: all of them on SQLite; on PostgreSQL those that lie in no month of their own.
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::{PAGE, Page, first_id, held, id_behind};
+use crate::store::sql::Sql;
+use crate::store::{StoreError, Tx};
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    request_id: Option<Uuid>,
+}
+
+pub(super) async fn remove(
+    tx: &Tx,
+    position: Option<&str>,
+    limit: DateTime<Utc>,
+) -> Result<Page, StoreError> {
+    let mut rows: Vec<Row> = Sql::new(tx, "SELECT id, request_id FROM attempts WHERE id > ")
+        .bind(id_behind(position)?)
+        .then(" AND id < ")
+        .bind(first_id(limit))
+        .then(" ORDER BY id LIMIT ")
+        .bind(PAGE)
+        .all(tx)
+        .await?;
+    let full = i64::try_from(rows.len()) == Ok(PAGE);
+    let next = rows.last().filter(|_| full).map(|row| row.id.to_string());
+    let held = held::among(tx, rows.iter().filter_map(|row| row.request_id)).await?;
+    rows.retain(|row| row.request_id.is_none_or(|id| !held.contains(&id)));
+    let old: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let removed = if old.is_empty() {
+        0
+    } else {
+        Sql::new(tx, "DELETE FROM attempts WHERE id")
+            .one_of(&old)
+            .run(tx)
+            .await?
+    };
+    Ok(Page { removed, next })
+}
