@@ -106,11 +106,14 @@ async fn tend_months(
     if retention::take(&tx, PARTITIONS, now).await?.is_none() {
         return Ok(0);
     }
-    for monthly in MONTHLY {
-        ensure_months(&tx, monthly, now, MONTHS_AHEAD).await?;
-    }
     retention::leave(&tx, PARTITIONS, None, now + REST).await?;
     tx.commit().await?;
+    // One table at a time: who writes to both in the other order would wait for us, and we for them.
+    for monthly in MONTHLY {
+        let tx = scheduler.store.begin().await?;
+        ensure_months(&tx, monthly, now, MONTHS_AHEAD).await?;
+        tx.commit().await?;
+    }
     let [attempts, audit] = MONTHLY;
     Ok(
         drop_months(scheduler, attempts, Kind::Attempts, limits, now).await?

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::job::JobState;
 use shared::request::RequestState;
-use shared::store::{audit, requests, tickets};
+use shared::store::audit::{self, Actor};
+use shared::store::retention::{MONTHLY, ensure_months};
+use shared::store::{requests, switches, tickets};
 use tests::bridge::{Answer, asked};
 use tests::databases::Flavour;
 use tests::running::Running;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 on_both!(
@@ -346,4 +349,33 @@ async fn months_are_made_ahead_and_dropped() {
         0,
         "months go on being made"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_while_its_month_is_made_goes_there() {
+    let it = &Running::start(Flavour::Postgres).await;
+    let now = it.bridge.clock.now();
+    let making = it.bridge.store().begin().await.unwrap();
+    let [_, trail] = MONTHLY;
+    ensure_months(&making, trail, now, 0).await.unwrap();
+    let store = it.bridge.store().clone();
+    let writing = TaskTracker::new().spawn(async move {
+        let actor = Actor::Operator("dana.manager".to_owned());
+        switches::set(store.conn(), "route:access", false, None, &actor, now).await
+    });
+    while rows(
+        it,
+        "pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database \
+                    WHERE datname = current_database())",
+    )
+    .await
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    making.commit().await.unwrap();
+    writing.await.unwrap().unwrap();
+    assert_eq!(rows(it, "audit_entries_default").await, 0);
+    let written = "audit_entries_2026_03 WHERE action = 'switch.set'";
+    assert_eq!(rows(it, written).await, 1);
 }

@@ -125,13 +125,15 @@ pub async fn ensure_months(
     Ok(())
 }
 
-/// Nobody may add to the default partition between the look at it and the end: its rows would stand in the way of the new one.
+/// Writers wait at the table as a whole: a row that was given to the default partition before the new one is there would be refused
+/// after it is. Readers wait only at the default partition.
 async fn make_month(tx: &Tx, monthly: Monthly, name: &str, month: Month) -> Result<(), StoreError> {
     let Monthly { table, key, .. } = monthly;
     let from = monthly.bound(month.start());
     let to = monthly.bound(month.plus(1).start());
     for statement in [
         PATIENCE.to_owned(),
+        format!("LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE"),
         format!("LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"),
         format!("CREATE TABLE {name} (LIKE {table})"),
         format!(
