@@ -145,10 +145,7 @@ fn jobs(count: usize, connection: &str, of_request: &str) -> String {
 }
 
 fn attempts(count: usize, jobs: usize, of_request: &str) -> String {
-    let (of_job, at) = (
-        id("9000", &format!("(n - 1) % {jobs} + 1")),
-        lately(count),
-    );
+    let (of_job, at) = (id("9000", &format!("(n - 1) % {jobs} + 1")), lately(count));
     // The month of a run is in its id.
     let id = format!(
         "(lpad(to_hex((extract(epoch FROM {at}) * 1000)::bigint), 12, '0') || '7000a000' || lpad(to_hex(n), 12, '0'))"

@@ -29,6 +29,10 @@ listen = "127.0.0.1:0"
 {servers}
 [worker]
 create_ticket_concurrency = {share}
+[retention]
+jobs_days = 0
+attempts_months = 0
+events_days = 0
 [telemetry]
 format = "json"
 filter = "warn,scheduler=info,worker=info,ticketbridge=info"

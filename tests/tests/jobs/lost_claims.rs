@@ -17,7 +17,7 @@ async fn a_claim_whose_answer_was_lost_is_run_soon_and_once() {
     let database = fresh(Flavour::Postgres).await;
     let direct = database.store.clone();
     let (store, line) = database.over_a_line().await;
-    let it = Running::over(database, store).await;
+    let it = Running::over(database, store, "").await;
     let id = it.ask("R1", "access").await;
     let bell = it.bells().await.remove(0);
     let job = bell.job;

@@ -178,7 +178,7 @@ async fn a_create_writes_as_much_log_as_the_model_says() {
     .await
     .unwrap();
     store.migrate().await.unwrap();
-    let it = Running::over(fresh(Flavour::Sqlite).await, store).await;
+    let it = Running::over(fresh(Flavour::Sqlite).await, store, "").await;
     take_in(&it, 0..50).await;
     it.settle().await;
     let before = log_position(&it).await;

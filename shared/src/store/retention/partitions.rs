@@ -13,10 +13,9 @@ use crate::store::{StoreError, Tx};
 /// Whoever waits for a lock on a whole table makes everybody wait behind it: rather try again with the next tick.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
-/// The requests that have not ended or have a job that has not, found without a look at the others.
-const HELD: &str = "SELECT id FROM requests WHERE state IN ('accepted', 'opening', 'open', 'in_progress', 'on_hold') \
-                    UNION SELECT request_id FROM jobs WHERE state IN ('due', 'rung', 'running', 'parked') \
-                    AND request_id IS NOT NULL";
+/// The requests that have not ended, which are watched, or have a job that has not: by partial indexes, without a look at the others.
+const HELD: &str = "SELECT id FROM requests WHERE watched AND state NOT IN ('fulfilled', 'denied', 'cancelled') \
+                    UNION SELECT request_id FROM jobs WHERE finished_at IS NULL AND request_id IS NOT NULL";
 
 /// A table in months.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
