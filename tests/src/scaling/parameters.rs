@@ -27,17 +27,17 @@ pub struct Costs {
 /// The costs of this version.
 pub const MEASURED: Costs = Costs {
     // cargo xtask bench --latencies 0 --concurrency 64
-    scheduler: 0.07,
-    worker: 0.32,
-    postgres: 0.67,
-    redis: 0.03,
-    producer: 0.02,
-    per_second: 1_337.0,
+    scheduler: 0.04,
+    worker: 0.22,
+    postgres: 0.37,
+    redis: 0.02,
+    producer: 0.01,
+    per_second: 2_046.0,
     cores: 2.0,
     // cargo run -p tests --bin scaling -- --steps; a line through 10, 32 and 100 workers.
     step: (45.0, 2.8),
     // Held by the test `a_create_writes_as_much_log_as_the_model_says`.
-    log_bytes: 11_400.0,
+    log_bytes: 8_900.0,
 };
 
 impl Costs {

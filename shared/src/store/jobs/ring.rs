@@ -1,7 +1,9 @@
 //! The relay's part: which jobs are to be rung, in batches, without two relays taking the same one.
 //!
 //! The rows are picked in a materialized part of the statement: PostgreSQL may run a plain sub-select several times,
-//! and with `SKIP LOCKED` it would then pick more rows than its limit.
+//! and with `SKIP LOCKED` it would then pick more rows than its limit. What is picked is locked in its state, so the update names
+//! ids alone: were the state named again, PostgreSQL, whose statistics of a quiet night know of no job in it, would compare
+//! the whole backlog with each row picked.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -69,7 +71,7 @@ pub async fn take_due(
             .bind(now)
             .then(", updated_at = ")
             .bind(now)
-            .then(" WHERE state = 'due' AND id IN (SELECT id FROM picked)")
+            .then(" WHERE id IN (SELECT id FROM picked)")
             .then(RETURNING_QUEUED)
             .then(", priority, due_at")
             .all(conn)
@@ -165,7 +167,7 @@ pub async fn ring_again(
     .bind(now)
     .then(", updated_at = ")
     .bind(now)
-    .then(" WHERE state = 'rung' AND id IN (SELECT id FROM picked)")
+    .then(" WHERE id IN (SELECT id FROM picked)")
     .then(RETURNING_QUEUED)
     .all(conn)
     .await?;
