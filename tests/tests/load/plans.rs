@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use shared::clock::Clock as _;
 use shared::job::{DriftCheck, JobKind, NewJob, Payload};
@@ -13,6 +15,7 @@ use simulator::AgentAction;
 use tests::bridge::asked;
 use tests::databases::{Flavour, fresh};
 use tests::past::LARGE;
+use tests::past::{self, Past};
 use tests::running::Running;
 
 mod explained;
@@ -54,6 +57,45 @@ async fn no_statement_walks_through_the_past() {
         bad.join("\n\n")
     );
 }
+
+/// The statistics of a quiet night know of no job that is due; then the day begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_after_a_quiet_night_is_not_compared_with_each_bell() {
+    let database = fresh(Flavour::Postgres).await;
+    past::fill(database.store.conn(), &Past::of(10_000), &[]).await;
+    let explained = explained::listen();
+    explained::switch_on(database.store.conn()).await;
+    let store = database.reopen().await;
+    let conn = store.conn();
+    conn.execute_unprepared(BACKLOG).await.unwrap();
+    let now = "2026-03-02T08:00:00Z".parse().unwrap();
+    let room = [("create-ticket@main".to_owned(), 200)];
+    let taken = jobs::take_due(conn, now, &room).await.unwrap();
+    assert_eq!(taken.len(), 200);
+    let ids: Vec<_> = taken.iter().map(|job| job.id).collect();
+    let claimed = jobs::claim(conn, &ids, "worker-1", now).await.unwrap();
+    assert_eq!(claimed.len(), 200);
+    let again = jobs::take_due(conn, now, &room).await.unwrap();
+    let lost = jobs::ring_again(
+        conn,
+        "create-ticket@main",
+        now + TimeDelta::seconds(9),
+        now,
+        200,
+    );
+    assert_eq!(lost.await.unwrap().len(), again.len());
+    jobs::lanes_waiting(conn, now).await.unwrap();
+    store.close().await.unwrap();
+    let plans = explained.plans();
+    assert!(plans.iter().filter(|plan| plan.reads("jobs")).count() >= 4);
+    let bad: Vec<_> = plans.iter().filter_map(explained::Plan::problem).collect();
+    assert!(bad.is_empty(), "{}", bad.join("\n\n"));
+}
+
+const BACKLOG: &str = "INSERT INTO jobs (id, kind, lane, connection, payload, state, priority, due_at, lease_token, worker_deaths, again, \
+     created_at, updated_at, dedup_key) \
+     SELECT gen_random_uuid(), 'create_ticket.v1', 'create-ticket@main', 'main', '{}', 'due', 2, timestamptz '2026-03-02', 0, 0, false, \
+     timestamptz '2026-03-02', timestamptz '2026-03-02', 'create:new-' || n FROM generate_series(1, 4000) AS n";
 
 /// The life of requests, from intake to callback.
 async fn take_in_and_work(it: &Running) {

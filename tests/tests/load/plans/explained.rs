@@ -116,16 +116,21 @@ fn each(step: &Value, look: &mut impl FnMut(&Value)) {
 
 fn too_much(step: &Value) -> Option<String> {
     let (kind, table) = (step["Node Type"].as_str()?, step["Relation Name"].as_str());
+    let of = |field: &str| step[field].as_f64().unwrap_or_default();
+    let loops = of("Actual Loops").max(1.0);
+    let compared = of("Rows Removed by Join Filter") * loops;
+    if compared > MOST {
+        return Some(format!("{kind} compares {compared} pairs of rows in vain"));
+    }
     let index = step["Index Name"].as_str();
     // A scan of a bitmap names its index only; ours begin with the name of their table.
     let large = |name: &str| LARGE.iter().any(|table| name.starts_with(table));
     if !table.or(index).is_some_and(large) || kind == "ModifyTable" {
         return None;
     }
-    let of = |field: &str| step[field].as_f64().unwrap_or_default();
     let seen =
         of("Actual Rows") + of("Rows Removed by Filter") + of("Rows Removed by Index Recheck");
-    let rows = seen * of("Actual Loops").max(1.0);
+    let rows = seen * loops;
     let shown = format!(
         "{kind} {} {} reads {rows} rows",
         table.unwrap_or_default(),
