@@ -20,7 +20,7 @@ struct Seen {
 }
 
 /// Rounds without a move after which the relay waits for its interval: with its pause between them, half a second.
-const STILL_ROUNDS: u32 = 25;
+const STILL_ROUNDS: u32 = 12;
 
 impl Lanes {
     pub(crate) fn new(window: u64) -> Self {
