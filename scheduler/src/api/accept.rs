@@ -6,7 +6,7 @@ use shared::job::{ForRequest, NewJob, Payload};
 use shared::request::{Asked, Request};
 use shared::route::Route;
 use shared::store::idempotency::{self, Remembered};
-use shared::store::requests::{self, Inserted, NewRequest};
+use shared::store::requests::{self, Draft, Inserted, NewRequest};
 use shared::store::tickets::{self, NewTicket};
 use shared::store::{StoreError, Tx};
 use shared::telemetry::names;
@@ -45,6 +45,9 @@ pub(crate) async fn accept(
     asked: &Asked,
     key: Option<&IdempotencyKey>,
 ) -> Result<Taken, Problem> {
+    if let Some(taken) = take_in_at_once(scheduler, source, asked, key).await? {
+        return Ok(taken);
+    }
     // A repeated call is answered before anything is checked again: routes, switches and the clock may have moved on,
     // what was promised has not.
     let (before, admission) = tokio::try_join!(
@@ -63,6 +66,40 @@ pub(crate) async fn accept(
             call,
         })
         .await
+}
+
+/// The usual case, a new request for a route that is on, in one statement where the database can. `None`: it is to be looked at more
+/// closely, and nothing is stored.
+async fn take_in_at_once(
+    scheduler: &Scheduler,
+    source: &str,
+    asked: &Asked,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Taken>, Problem> {
+    if key.is_some() || !scheduler.store.is_postgres() {
+        return Ok(None);
+    }
+    let Ok(route) = Admission::but_for_switches(scheduler, source).route(asked, "") else {
+        return Ok(None);
+    };
+    let now = scheduler.now();
+    let draft = Draft::new(&new_request(scheduler, source, asked, route), now)?;
+    let ticket = planned_ticket(scheduler, route, &draft.request);
+    let job = create_job(route, &draft.request, now);
+    let has_room = scheduler
+        .lanes
+        .admit(&job.lane(), job.connection.as_deref());
+    let conn = scheduler.store.conn();
+    let queued = match requests::take_in(conn, &draft, &ticket, (job, has_room), now).await {
+        Err(StoreError::Raced(_) | StoreError::Conflict { .. }) | Ok(None) => return Ok(None),
+        Err(error) => return Err(error.into()),
+        Ok(Some(queued)) => queued,
+    };
+    scheduler.announce(&[queued], !has_room).await;
+    Ok(Some(Taken {
+        request: draft.request,
+        is_new: true,
+    }))
 }
 
 /// One request to be taken in.

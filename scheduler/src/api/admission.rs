@@ -28,18 +28,24 @@ impl<'a> Admission<'a> {
         scheduler: &'a Scheduler,
         source: &'a str,
     ) -> Result<Self, StoreError> {
-        let switched_off = switches::get_all(scheduler.store.conn())
+        let mut admission = Self::but_for_switches(scheduler, source);
+        admission.switched_off = switches::get_all(scheduler.store.conn())
             .await?
             .into_iter()
             .filter(|switch| !switch.on)
-            .filter_map(|switch| Some((switch.subject.strip_prefix("route:")?.to_owned(), switch)))
+            .filter_map(|switch| Some((switch.route()?.to_owned(), switch)))
             .collect();
-        Ok(Self {
+        Ok(admission)
+    }
+
+    /// All but the switches, for a statement that looks at them itself.
+    pub(crate) fn but_for_switches(scheduler: &'a Scheduler, source: &'a str) -> Self {
+        Self {
             scheduler,
             source,
             now: scheduler.now(),
-            switched_off,
-        })
+            switched_off: BTreeMap::new(),
+        }
     }
 
     /// The route of a request that can become a ticket; `at` is where its fields stand in the body.

@@ -141,22 +141,24 @@ impl Scheduler {
         let done = deed.run(self, &mut work).await?;
         reach(Point::IntakeWritten).await;
         work.tx.commit().await.map_err(StoreError::from)?;
+        self.announce(&work.rung, work.left_due).await;
+        Ok(done)
+    }
+
+    /// Rings for what has been committed, and wakes those that wait for it.
+    pub(crate) async fn announce(&self, rung: &[QueuedJob], left_due: bool) {
         reach(Point::IntakeCommitted).await;
         // What is stored is safe: a caller does not wait for a broker that hangs, and the relay rings again.
-        if timeout(RINGING, ring(&*self.broker, &work.rung))
-            .await
-            .is_err()
-        {
+        if timeout(RINGING, ring(&*self.broker, rung)).await.is_err() {
             tracing::debug!(
-                jobs = work.rung.len(),
+                jobs = rung.len(),
                 "the broker is slow; the relay rings again"
             );
         }
-        if work.left_due {
+        if left_due {
             self.relay_nudge.notify_one();
         }
         self.feed_nudge.notify_one();
         reach(Point::IntakeRung).await;
-        Ok(done)
     }
 }

@@ -122,6 +122,16 @@ pub async fn append_all(
     if entries.is_empty() {
         return Ok(());
     }
+    insertion(conn, entries, now).run(conn).await?;
+    Ok(())
+}
+
+/// The statement that writes entries, at least one.
+pub(super) fn insertion(
+    conn: &impl ConnectionTrait,
+    entries: &[Entry<'_>],
+    now: DateTime<Utc>,
+) -> Sql {
     let rows = entries.iter().map(|entry| values(entry, now));
     Sql::given(
         conn,
@@ -133,9 +143,6 @@ pub async fn append_all(
         "INSERT INTO audit_entries (at, actor, action, subject_kind, subject_id, from_word, to_word, reason, detail) \
          SELECT at, actor, action, subject_kind, subject_id, from_word, to_word, reason, COALESCE(detail, 'null') FROM given",
     )
-    .run(conn)
-    .await?;
-    Ok(())
 }
 
 fn values(entry: &Entry<'_>, now: DateTime<Utc>) -> Vec<Value> {

@@ -91,9 +91,18 @@ pub async fn append_all(
     news: &[(&str, Uuid, &RequestEvent)],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    if news.is_empty() {
-        return Ok(());
+    if !news.is_empty() {
+        insertion(conn, news, now)?.run(conn).await?;
     }
+    Ok(())
+}
+
+/// The statement that adds news, at least one.
+pub(super) fn insertion(
+    conn: &impl ConnectionTrait,
+    news: &[(&str, Uuid, &RequestEvent)],
+    now: DateTime<Utc>,
+) -> Result<Sql, StoreError> {
     let values = |(source, request_id, event): &(&str, Uuid, &RequestEvent)| {
         let body =
             serde_json::to_value(event).map_err(|error| StoreError::corrupt("event", error))?;
@@ -106,11 +115,8 @@ pub async fn append_all(
     };
     let rows = news.iter().map(values).collect::<Result<_, StoreError>>()?;
     let columns = "source text, request_id uuid, body jsonb, created_at timestamptz";
-    Sql::given(conn, columns, rows)
-        .then("INSERT INTO events (source, request_id, body, created_at) SELECT * FROM given")
-        .run(conn)
-        .await?;
-    Ok(())
+    Ok(Sql::given(conn, columns, rows)
+        .then("INSERT INTO events (source, request_id, body, created_at) SELECT * FROM given"))
 }
 
 /// At most `limit` events of a source after `cursor`; `None`: from the oldest on that is kept.

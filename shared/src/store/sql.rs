@@ -13,7 +13,8 @@ use super::StoreError;
 /// A statement in the making. Text is appended as it stands; values are only ever bound (`$1`, `$2`, … on both databases).
 pub(super) struct Sql {
     backend: DbBackend,
-    text: String,
+    /// What stands before, between and after the placeholders: always one more than `values`.
+    texts: Vec<String>,
     values: Vec<Value>,
 }
 
@@ -22,7 +23,7 @@ impl Sql {
     pub(super) fn new(conn: &impl ConnectionTrait, text: &str) -> Self {
         Self {
             backend: conn.get_database_backend(),
-            text: text.to_owned(),
+            texts: vec![text.to_owned()],
             values: Vec::new(),
         }
     }
@@ -61,8 +62,19 @@ impl Sql {
 
     /// Goes on with `text`.
     pub(super) fn then(mut self, text: &str) -> Self {
-        self.text.push_str(text);
+        if let Some(last) = self.texts.last_mut() {
+            last.push_str(text);
+        }
         self
+    }
+
+    /// Goes on with a whole other statement and the values that are bound in it.
+    pub(super) fn nest(self, inner: Self) -> Self {
+        let mut inner_texts = inner.texts.into_iter();
+        let mut outer = self.then(&inner_texts.next().unwrap_or_default());
+        outer.texts.extend(inner_texts);
+        outer.values.extend(inner.values);
+        outer
     }
 
     /// Goes on with `text` on PostgreSQL only: row locks, which SQLite with its one writer neither has nor needs.
@@ -77,8 +89,7 @@ impl Sql {
     /// Goes on with the placeholder of `value`.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
-        self.text.push('$');
-        self.text.push_str(&self.values.len().to_string());
+        self.texts.push(String::new());
         self
     }
 
@@ -123,7 +134,16 @@ impl Sql {
     }
 
     fn statement(self) -> Statement {
-        Statement::from_sql_and_values(self.backend, self.text, self.values)
+        let length = self.texts.iter().map(|it| it.len() + 3).sum();
+        let mut text = String::with_capacity(length);
+        for (place, part) in self.texts.iter().enumerate() {
+            if place > 0 {
+                text.push('$');
+                text.push_str(&place.to_string());
+            }
+            text.push_str(part);
+        }
+        Statement::from_sql_and_values(self.backend, text, self.values)
     }
 }
 

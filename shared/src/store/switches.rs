@@ -10,6 +10,14 @@ use super::StoreError;
 use super::audit::{self, Actor, Entry};
 use super::entities::switches::{Column, Entity, Model};
 
+/// What the switches of routes begin with.
+const OF_ROUTES: &str = "route:";
+
+/// The switch of a route.
+pub(super) fn of_route(name: &str) -> String {
+    format!("{OF_ROUTES}{name}")
+}
+
 /// A switch that was ever touched. One that was not is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
@@ -23,6 +31,13 @@ pub struct Switch {
     pub at: DateTime<Utc>,
     /// Why.
     pub reason: Option<String>,
+}
+
+impl Switch {
+    /// The route that it switches, when it is one of those.
+    pub fn route(&self) -> Option<&str> {
+        self.subject.strip_prefix(OF_ROUTES)
+    }
 }
 
 /// Every switch, by subject.

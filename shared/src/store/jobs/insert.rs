@@ -45,6 +45,17 @@ pub async fn insert_many(
     if new.is_empty() {
         return Ok(Vec::new());
     }
+    let (insertion, queued) = insertion(conn, new, now);
+    insertion.run(conn).await?;
+    Ok(queued)
+}
+
+/// The statement of [`insert_many`] for one job at least, and what is to be rung once it is committed.
+pub(in crate::store) fn insertion(
+    conn: &impl ConnectionTrait,
+    new: &[(NewJob, bool)],
+    now: DateTime<Utc>,
+) -> (Sql, Vec<QueuedJob>) {
     let mut rows = Vec::with_capacity(new.len());
     let mut queued = Vec::with_capacity(new.len());
     for (job, rung) in new {
@@ -52,8 +63,7 @@ pub async fn insert_many(
         rows.push(values(id, job, *rung, now));
         queued.push(queued_job(id, job, *rung));
     }
-    insert_rows(conn, rows).run(conn).await?;
-    Ok(queued)
+    (insert_rows(conn, rows), queued)
 }
 
 async fn insert_as(

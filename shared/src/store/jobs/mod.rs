@@ -14,6 +14,7 @@ pub use acquit::{acquit, had_suspect};
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::{claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
+pub(super) use insert::insertion;
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
 pub use read::{Job, LaneCount, counts, ended, find, find_of_source, is_live, of_request};

@@ -63,16 +63,7 @@ pub(super) async fn tell(
     let entries: Vec<Entry<'_>> = fresh
         .iter()
         .zip(&told)
-        .map(|((_, request), (actor, id))| Entry {
-            actor,
-            action: "request.accepted",
-            subject_kind: "request",
-            subject_id: id,
-            from: None,
-            to: Some(request.state.as_str()),
-            reason: None,
-            detail: json!({ "route": request.route, "external_id": request.asked.external_id }),
-        })
+        .map(|((_, request), (actor, id))| accepted(actor, id, request))
         .collect();
     audit::append_all(conn, &entries, now).await?;
     let first: Vec<RequestEvent> = fresh
@@ -85,6 +76,20 @@ pub(super) async fn tell(
         .map(|((_, request), event)| (request.source.as_str(), request.id, event))
         .collect();
     events::append_all(conn, &news, now).await
+}
+
+/// The first entry about a request, whose id is written as `id`.
+pub(super) fn accepted<'a>(actor: &'a Actor, id: &'a str, request: &Request) -> Entry<'a> {
+    Entry {
+        actor,
+        action: "request.accepted",
+        subject_kind: "request",
+        subject_id: id,
+        from: None,
+        to: Some(request.state.as_str()),
+        reason: None,
+        detail: json!({ "route": request.route, "external_id": request.asked.external_id }),
+    }
 }
 
 pub(super) fn row_of(new: &NewRequest, now: DateTime<Utc>) -> Result<Model, StoreError> {

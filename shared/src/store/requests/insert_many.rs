@@ -74,16 +74,22 @@ async fn insert_rows(
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let stored: Vec<Stored> = Sql::given(conn, COLUMNS, rows.iter().map(values).collect())
-        .then(
-            "INSERT INTO requests (id, source, external_id, route, category, item, requester, requested_for, asked, \
-             state, has_callback, watched, version, created_at, updated_at, asked_originally) \
-             SELECT *, 'null' FROM given WHERE TRUE ON CONFLICT (source, external_id) DO NOTHING RETURNING id",
-        )
-        .all(conn)
-        .await?;
+    let insertion = insertion(conn, rows).then(" WHERE TRUE").then(UNLESS_THERE);
+    let stored: Vec<Stored> = insertion.all(conn).await?;
     Ok(stored.into_iter().map(|row| row.id).collect())
 }
+
+/// The statement that stores rows, at least one; a condition and [`UNLESS_THERE`] are to follow.
+pub(super) fn insertion(conn: &impl ConnectionTrait, rows: &[Model]) -> Sql {
+    Sql::given(conn, COLUMNS, rows.iter().map(values).collect()).then(
+        "INSERT INTO requests (id, source, external_id, route, category, item, requester, requested_for, asked, \
+         state, has_callback, watched, version, created_at, updated_at, asked_originally) \
+         SELECT *, 'null' FROM given",
+    )
+}
+
+/// Gives the ids of what is new.
+pub(super) const UNLESS_THERE: &str = " ON CONFLICT (source, external_id) DO NOTHING RETURNING id";
 
 /// What a new row holds; the other columns are empty.
 const COLUMNS: &str = "id uuid, source text, external_id text, route text, category text, item text, requester text, \

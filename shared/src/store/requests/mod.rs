@@ -6,6 +6,7 @@ mod insert;
 mod insert_many;
 mod list;
 mod reached;
+mod take_in;
 
 pub use apply::{Applied, Change, apply};
 pub use apply_all::{Deed, apply_all};
@@ -13,6 +14,7 @@ pub use insert::{Inserted, NewRequest, insert};
 pub use insert_many::insert_many;
 pub use list::{BadCursor, Filter, ListCursor, list};
 pub use reached::{Goal, reached};
+pub use take_in::{Draft, take_in};
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};

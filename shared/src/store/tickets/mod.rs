@@ -5,6 +5,7 @@ mod write;
 mod write_ahead;
 
 pub use watched::{OpenTable, any_open, open_page, open_tables, with_requests, with_sys_ids};
+pub(super) use write::insertion;
 pub use write::{NewTicket, Saved, insert, insert_many, save, save_all};
 pub use write_ahead::mark_maybe_sent;
 

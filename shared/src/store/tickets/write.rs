@@ -55,9 +55,18 @@ pub async fn insert_many(
     new: &[NewTicket],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
+    if !new.is_empty() {
+        insertion(conn, new, now).run(conn).await?;
     }
+    Ok(())
+}
+
+/// The statement that stores tickets, at least one.
+pub(in crate::store) fn insertion(
+    conn: &impl ConnectionTrait,
+    new: &[NewTicket],
+    now: DateTime<Utc>,
+) -> Sql {
     let rows = new.iter().map(|new| {
         let (kind, kind_name) = stored_kind(&new.kind);
         vec![
@@ -80,9 +89,6 @@ pub async fn insert_many(
         .then(", ")
         .bind(now)
         .then(" FROM given")
-        .run(conn)
-        .await?;
-    Ok(())
 }
 
 fn stored_kind(kind: &TicketKind) -> (&'static str, &str) {

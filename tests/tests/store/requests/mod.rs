@@ -3,6 +3,7 @@
 mod changes;
 mod intake;
 mod lists;
+mod take_in;
 
 use shared::request::{Request, RequestState};
 use shared::store::audit::Actor;
