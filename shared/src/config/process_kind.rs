@@ -7,6 +7,9 @@ use super::{
     report::{Report, Section},
 };
 
+/// Jobs at a time that share a connection to PostgreSQL.
+const JOBS_PER_CONNECTION: usize = 4;
+
 /// What is about to start: some settings fit one process and not several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessKind {
@@ -52,7 +55,8 @@ impl Settings {
         }
     }
 
-    /// SQLite is left out: its one writer queues everybody, whatever the pool.
+    /// A job has a connection for the moments of its statements only, and those of a process go out together; most of its time it
+    /// waits for the instance. SQLite is left out: its one writer queues everybody, whatever the pool.
     fn check_pool(&self, at: &mut Section<'_>) {
         let connections = self.connections.len().max(1);
         let jobs = self.worker.kinds().into_iter().map(|kind| match kind {
@@ -61,12 +65,13 @@ impl Settings {
         });
         let jobs: usize = jobs.sum();
         let pool = usize::try_from(self.database.max_connections).unwrap_or(usize::MAX);
-        if !self.database.is_sqlite() && jobs > pool {
+        let enough = jobs.div_ceil(JOBS_PER_CONNECTION);
+        if !self.database.is_sqlite() && enough > pool {
             at.add(
                 "max_connections",
                 format!("{jobs} jobs at a time would wait for {pool} database connections"),
                 format!(
-                    "make it {jobs} or more, or lower worker.*_concurrency, or serve fewer queues with worker.queues"
+                    "make it {enough} or more, or lower worker.*_concurrency, or serve fewer queues with worker.queues"
                 ),
             );
         }

@@ -14,7 +14,7 @@ pub struct WorkerSettings {
     /// Queues this process serves, by name. Empty: all; see [`WorkerSettings::kinds`].
     pub queues: Vec<String>,
     /// `create_ticket` jobs at a time, per connection.
-    #[schemars(range(min = 1, max = 256))]
+    #[schemars(range(min = 1, max = 1024))]
     pub create_ticket_concurrency: usize,
     /// `get_ticket_status` and `check_drift` jobs at a time, per connection.
     #[schemars(range(min = 1, max = 256))]

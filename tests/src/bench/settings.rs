@@ -6,14 +6,17 @@ use super::bridge::{Plan, Setup};
 use crate::databases::TestDatabase;
 use crate::redis_server::RedisServer;
 
-/// Connections to PostgreSQL beyond one for each job.
+/// Jobs at a time for each call at a time: while some wait for an answer, others are claimed, read and closed.
+const JOBS_PER_CALL: usize = 2;
+
+/// Connections to PostgreSQL beyond one for every four jobs.
 const MORE_CONNECTIONS: usize = 24;
 
 /// The text of `ticketbridge.toml`. Every process of a plan reads the same; without servers it is that of `ticketbridge up`.
 pub(super) fn toml(plan: &Plan<'_>, servers: Option<(&TestDatabase, &RedisServer)>) -> String {
-    let share = plan.share_of_a_worker();
+    let jobs = plan.share_of_a_worker() * JOBS_PER_CALL;
     let servers = match servers {
-        Some((database, redis)) => on_servers(database, redis, share),
+        Some((database, redis)) => on_servers(database, redis, jobs),
         None => "[database]\nurl = \"sqlite://bench.db\"\n".to_owned(),
     };
     let Plan {
@@ -28,7 +31,7 @@ pub(super) fn toml(plan: &Plan<'_>, servers: Option<(&TestDatabase, &RedisServer
 listen = "127.0.0.1:0"
 {servers}
 [worker]
-create_ticket_concurrency = {share}
+create_ticket_concurrency = {jobs}
 [retention]
 jobs_days = 0
 attempts_months = 0
@@ -67,11 +70,11 @@ impl Plan<'_> {
     }
 }
 
-fn on_servers(database: &TestDatabase, redis: &RedisServer, share: usize) -> String {
+fn on_servers(database: &TestDatabase, redis: &RedisServer, jobs: usize) -> String {
     format!(
         "[database]\nurl = \"{}\"\nmax_connections = {}\n[queue]\nkind = \"redis\"\n[redis]\nurl = \"{}\"\n",
         database.options.url.expose_secret(),
-        share + MORE_CONNECTIONS,
+        jobs.div_ceil(4) + MORE_CONNECTIONS,
         redis.url()
     )
 }

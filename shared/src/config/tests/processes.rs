@@ -39,7 +39,7 @@ fn what_serves_one_process_is_refused_for_several() {
 
 #[test]
 fn jobs_at_a_time_fit_into_the_pool_of_postgresql() {
-    let variable = [("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "10")];
+    let variable = [("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "3")];
     let settings = load(MANY, &variable).unwrap();
     settings.check_for(ProcessKind::Scheduler).unwrap();
     let problems = settings.check_for(ProcessKind::Worker).unwrap_err();
@@ -54,7 +54,12 @@ fn jobs_at_a_time_fit_into_the_pool_of_postgresql() {
         .unwrap();
     let second = MANY.to_owned()
         + "[connections.second]\nbase_url = \"https://b.example.com\"\nauth = \"api_key\"\napi_key = \"x\"\n";
-    let problems = load(&second, &[])
+    let variable = [("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "6")];
+    load(MANY, &variable)
+        .unwrap()
+        .check_for(ProcessKind::All)
+        .unwrap();
+    let problems = load(&second, &variable)
         .unwrap()
         .check_for(ProcessKind::All)
         .unwrap_err();
