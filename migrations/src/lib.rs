@@ -27,6 +27,9 @@ mod m20261122_000019_past;
 mod m20261128_000020_lean;
 mod m20261128_000021_partitions;
 mod m20261128_000022_retention;
+mod m20261128_000023_operators;
+mod m20261128_000024_operations;
+mod m20261128_000025_audit_seals;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -56,6 +59,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000020_lean::Migration),
             Box::new(m20261128_000021_partitions::Migration),
             Box::new(m20261128_000022_retention::Migration),
+            Box::new(m20261128_000023_operators::Migration),
+            Box::new(m20261128_000024_operations::Migration),
+            Box::new(m20261128_000025_audit_seals::Migration),
         ]
     }
 }

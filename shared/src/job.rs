@@ -367,6 +367,8 @@ pub struct Claimed {
     pub traceparent: Option<String>,
     /// How many workers in a row have died while they held it.
     pub worker_deaths: i32,
+    /// Why it is to end as dead without being run: an operator's word.
+    pub sentence: Option<String>,
     /// The lease under which the run must be finished.
     pub lease: Lease,
 }

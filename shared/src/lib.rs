@@ -10,6 +10,8 @@ pub mod crash;
 pub mod drift;
 pub mod event;
 pub mod job;
+pub mod operator;
+pub mod password;
 pub mod process;
 pub mod queue;
 pub mod request;

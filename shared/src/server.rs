@@ -5,6 +5,7 @@
 //! nor as many requests that never end keep anybody out, and the number of connections has a bound.
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// After the stop, a client may take this long to send the rest of a head that it has begun.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// Whom a call came from: an extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
 /// What a server puts up with.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -49,11 +54,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         let mut told_at = None;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     // While everybody is being answered, further newcomers wait in the queue of the system.
                     let seat = seats.take().await;
                     let serving = connection::serve(
                         stream,
+                        Peer(address.ip()),
                         seat,
                         router.clone(),
                         limits.idle_timeout,

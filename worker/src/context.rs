@@ -104,13 +104,8 @@ impl Context {
 }
 
 fn budget(parts: &Parts) -> Budget {
-    let terms = parts.settings.connections.iter().map(|(name, settings)| {
-        let terms = Terms {
-            most: u32::try_from(settings.max_in_flight).unwrap_or(u32::MAX),
-            reserve_percent: settings.reserve_percent,
-        };
-        (name.clone(), terms)
-    });
+    let connections = parts.settings.connections.iter();
+    let terms = connections.map(|(name, settings)| (name.clone(), Terms::from(settings)));
     let lease = parts.settings.worker.lease();
     Budget::new(&parts.ledger, &parts.clock, &parts.identity, lease, terms)
 }

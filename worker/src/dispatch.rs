@@ -78,8 +78,8 @@ async fn answer(run: &Run<'_>) -> Answer {
         Ok(payload) => payload,
         Err(error) => return Answer::Ran(unreadable(&error)),
     };
-    if poison::is_poison(run.job) {
-        return Answer::Ran(Box::new(poison::given_up(run).await));
+    if let Some((class, reason)) = poison::verdict(run.job) {
+        return Answer::Ran(Box::new(poison::given_up(run, class, reason).await));
     }
     if let Err(turned_away) = gate::enter(run).await {
         return Answer::Ran(turned_away);

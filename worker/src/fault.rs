@@ -15,18 +15,6 @@ pub(crate) const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration:
 /// Silence after a 429 that does not say how long.
 pub(crate) const RATE_LIMITED: Duration = Duration::from_mins(1);
 
-/// Classes that pass by themselves, when the instance is itself again. Every other one that holds a circuit open wants a hand.
-const PASSING: [&str; 8] = [
-    "rate_limited",
-    "busy",
-    "hibernating",
-    "offline",
-    "web_page",
-    "connect",
-    "dns",
-    "tls",
-];
-
 /// First look after an answer that leaves the result open (wire contract 12.2).
 const UNCLEAR: Duration = Duration::from_secs(2);
 
@@ -59,11 +47,6 @@ pub(crate) fn judge(run: &Run<'_>, table: &str, error: &Error) -> Outcome {
             message: text,
         },
     }
-}
-
-/// Whether a circuit of this class may have been mended by whoever has just started a worker.
-pub(crate) fn wants_a_hand(class: &str) -> bool {
-    !PASSING.contains(&class)
 }
 
 /// A 403 (wire contract 2.8, E2 to E7). Without access nothing about this table can succeed; a policy or a rule of the instance

@@ -52,6 +52,11 @@ pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
     release_parked(ctx).await
 }
 
+/// Whether an operator has told this process to end.
+pub async fn is_to_drain(ctx: &Context) -> Result<bool, StoreError> {
+    processes::is_to_drain(ctx.store.conn(), &ctx.lease.owner()).await
+}
+
 async fn release_parked(ctx: &Context) -> Result<(), StoreError> {
     let now = ctx.clock.now();
     for circuit in circuits::all(ctx.store.conn()).await? {

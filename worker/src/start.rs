@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::runtime::{LaneWorker, Ring};
-use crate::{credentials, dispatch, fault, health, heartbeat, lanes, runtime};
+use crate::{credentials, dispatch, health, heartbeat, lanes, runtime};
 
 /// How often the credentials are looked at. They die by days; that an instance begins to refuse one is known within this time.
 const CREDENTIALS_LOOKED_AT: Duration = Duration::from_mins(1);
@@ -48,7 +48,7 @@ pub async fn start(
     }
     // Jobs that run when the stop comes still need their lease, so the heart goes on beating until the last one has ended.
     let drained = CancellationToken::new();
-    process.supervise("heartbeat", beat(ctx, drained.clone()));
+    process.supervise("heartbeat", beat(ctx, stop.clone(), drained.clone()));
     process.supervise("credentials", watch_credentials(ctx, stop.clone()));
     let drain = ctx.settings.worker.drain();
     let run = runtime::run(
@@ -69,8 +69,10 @@ pub async fn start(
     Ok(())
 }
 
+/// Until it is `drained`; an operator's word leads to `stop`.
 fn beat(
     ctx: &Arc<Context>,
+    stop: CancellationToken,
     drained: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
     let ctx = Arc::clone(ctx);
@@ -79,8 +81,17 @@ fn beat(
         Arc::new(Notify::new()),
         drained,
         move || {
-            let ctx = Arc::clone(&ctx);
-            async move { Ok(heartbeat::tick(&ctx).await?) }
+            let (ctx, stop) = (Arc::clone(&ctx), stop.clone());
+            async move {
+                heartbeat::tick(&ctx).await?;
+                if !stop.is_cancelled() && heartbeat::is_to_drain(&ctx).await? {
+                    info!(
+                        "an operator drains this worker: it takes no new job, and ends when those that run have ended"
+                    );
+                    stop.cancel();
+                }
+                Ok(())
+            }
         },
     )
 }
@@ -144,7 +155,7 @@ fn answering(ctx: &Arc<Context>) -> Ring {
 async fn give_parked_another_try(ctx: &Context) -> anyhow::Result<()> {
     let (conn, now) = (ctx.store.conn(), ctx.clock.now());
     for circuit in circuits::all(conn).await? {
-        if fault::wants_a_hand(&circuit.class) {
+        if circuit.wants_a_hand() {
             circuits::close(conn, &circuit.connection, now).await?;
         }
     }

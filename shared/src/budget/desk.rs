@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Call, Ledger, Quiet, Report, State, Step, Taken, Want, Why, Window};
 use crate::clock::SharedClock;
+use crate::config::ConnectionSettings;
 
 /// How long a call waits while as many as may be are under way. A job that waits here costs less than one that is put off and
 /// claimed again; longer than this the instance is slow, and the handler is wanted elsewhere.
@@ -28,6 +29,15 @@ pub struct Terms {
     pub most: u32,
     /// The share of an hour, in percent, that is kept for the work on open tickets.
     pub reserve_percent: u32,
+}
+
+impl From<&ConnectionSettings> for Terms {
+    fn from(settings: &ConnectionSettings) -> Self {
+        Self {
+            most: u32::try_from(settings.max_in_flight).unwrap_or(u32::MAX),
+            reserve_percent: settings.reserve_percent,
+        }
+    }
 }
 
 /// A call that may not be made now.
@@ -142,6 +152,14 @@ impl Budget {
             if is_due {
                 desk.tell(None).await;
             }
+        }
+    }
+
+    /// Asks what others know by now, without a part in it: for whoever makes no calls. A lease of no length keeps it from being counted
+    /// among those that do.
+    pub async fn look(&self) {
+        for desk in self.0.values() {
+            desk.tell(None).await;
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod connection;
+mod console;
 mod credential_age;
 mod credentials;
 mod database;
@@ -39,6 +40,7 @@ use serde::Deserialize;
 
 pub use callbacks::CallbackSettings;
 pub use connection::ConnectionSettings;
+pub use console::ConsoleSettings;
 pub use credential_age::CredentialEnd;
 pub use credentials::{Auth, Credentials};
 pub use database::DatabaseSettings;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub bridge_name: String,
     /// The HTTP API.
     pub server: ServerSettings,
+    /// The web console and the operator API.
+    pub console: ConsoleSettings,
     /// Where the truth lives.
     pub database: DatabaseSettings,
     /// How doorbells travel.

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::Peer;
 use super::patient::Patient;
 use super::seats::{Answering, Seat};
 
@@ -26,6 +27,7 @@ const BUFFER: usize = 64 * 1024;
 /// Answers what comes over `stream` until it ends, waits for longer than `patience`, has to go, or `stop` comes.
 pub(super) async fn serve(
     stream: TcpStream,
+    peer: Peer,
     seat: Arc<Seat>,
     router: Router,
     patience: Duration,
@@ -36,7 +38,8 @@ pub(super) async fn serve(
         tracing::debug!(%error, "the socket refused TCP_NODELAY");
     }
     let at = Arc::clone(&seat);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let answering = at.answering();
         let answer = router.clone().oneshot(request.map(Body::new));
         async move {

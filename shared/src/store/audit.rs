@@ -1,5 +1,13 @@
 //! The audit trail: who did what to which thing. Written in the transaction of the deed.
 
+mod seal;
+mod search;
+mod verify;
+
+pub use seal::{Seal, head, seal};
+pub use search::{AuditFilter, AuditPage, search};
+pub use verify::{Fault, Proof, hex, is_part, verify};
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};

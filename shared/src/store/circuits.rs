@@ -30,6 +30,33 @@ pub struct Circuit {
     pub probing_job: Option<Uuid>,
 }
 
+/// Classes that pass by themselves, when the instance is itself again. Every other one that holds a circuit open wants a hand.
+const PASSING: [&str; 8] = [
+    "rate_limited",
+    "busy",
+    "hibernating",
+    "offline",
+    "web_page",
+    "connect",
+    "dns",
+    "tls",
+];
+
+impl Circuit {
+    /// Whether somebody has to mend something before it closes.
+    pub fn wants_a_hand(&self) -> bool {
+        !PASSING.contains(&self.class.as_str())
+    }
+
+    /// Whether it holds calls to a table of a connection: by the table, or by the whole connection.
+    pub fn holds(&self, connection: &str, table: Option<&str>) -> bool {
+        match self.connection.split_once('/') {
+            None => self.connection == connection,
+            Some((of, held)) => of == connection && table.is_none_or(|table| table == held),
+        }
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Failures {
     failures: i32,

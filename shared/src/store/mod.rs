@@ -24,6 +24,8 @@ pub mod events;
 pub mod idempotency;
 pub mod jobs;
 pub mod notes;
+pub mod operations;
+pub mod operators;
 pub mod people;
 pub mod processes;
 pub mod requests;

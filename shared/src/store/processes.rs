@@ -6,8 +6,10 @@ use sea_orm::{
     QueryOrder,
 };
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use super::StoreError;
+use super::audit::{self, Actor, Entry};
 use super::entities::processes::{Column, Entity, Model};
 use super::sql::Sql;
 
@@ -37,6 +39,8 @@ pub struct Alive {
     pub heartbeat_at: DateTime<Utc>,
     /// Until when it is believed to live.
     pub lease_until: DateTime<Utc>,
+    /// When an operator told it to end.
+    pub drain_at: Option<DateTime<Utc>>,
 }
 
 #[derive(FromQueryResult)]
@@ -60,6 +64,7 @@ pub async fn register(
         started_at: process.started_at,
         heartbeat_at: now,
         lease_until,
+        drain_at: None,
     };
     Entity::insert(row.into_active_model())
         .exec_without_returning(conn)
@@ -108,6 +113,44 @@ pub async fn alive(
     rows.into_iter().map(Alive::try_from).collect()
 }
 
+/// Tells a process to end, with an audit entry; use a transaction. It looks with each heart-beat.
+pub async fn drain(
+    conn: &impl ConnectionTrait,
+    id: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    Sql::new(conn, "UPDATE processes SET drain_at = ")
+        .bind(now)
+        .then(" WHERE drain_at IS NULL AND id = ")
+        .bind(id)
+        .run(conn)
+        .await?;
+    let entry = Entry {
+        actor,
+        action: "worker.drained",
+        subject_kind: "worker",
+        subject_id: id,
+        from: None,
+        to: None,
+        reason: None,
+        detail: Json::Null,
+    };
+    audit::append(conn, &entry, now).await
+}
+
+/// Whether a process was told to end.
+pub async fn is_to_drain(conn: &impl ConnectionTrait, id: &str) -> Result<bool, StoreError> {
+    let found: Option<Gone> = Sql::new(
+        conn,
+        "SELECT id FROM processes WHERE drain_at IS NOT NULL AND id = ",
+    )
+    .bind(id)
+    .one(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Takes off the list whose lease has run out; their ids. Their jobs are for `jobs::reclaim`.
 pub async fn expire(
     conn: &impl ConnectionTrait,
@@ -138,6 +181,7 @@ impl TryFrom<Model> for Alive {
             },
             heartbeat_at: row.heartbeat_at,
             lease_until: row.lease_until,
+            drain_at: row.drain_at,
         })
     }
 }

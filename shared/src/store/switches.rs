@@ -1,4 +1,6 @@
-//! Switches that operators set while the bridge runs: `route:<name>` on or off.
+//! Switches that operators set while the bridge runs: `route:<name>` and `lane:<name>`, on or off.
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
@@ -18,10 +20,43 @@ pub(super) fn of_route(name: &str) -> String {
     format!("{OF_ROUTES}{name}")
 }
 
+/// What the switches of lanes begin with; `lane:*` is that of all.
+const OF_LANES: &str = "lane:";
+const EVERY_LANE: &str = "*";
+
+/// For a statement about `jobs`: that the lane of a job is not paused.
+pub(super) const LANE_IS_ON: &str = "NOT EXISTS (SELECT 1 FROM switches WHERE NOT is_on AND subject IN ('lane:*', 'lane:' || jobs.lane))";
+
+/// The switch of a lane; of all lanes without one.
+pub fn of_lane(lane: Option<&str>) -> String {
+    format!("{OF_LANES}{}", lane.unwrap_or(EVERY_LANE))
+}
+
+/// The lanes that operators have paused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PausedLanes(HashSet<String>);
+
+impl PausedLanes {
+    /// Read from the switches.
+    pub fn of(switches: &[Switch]) -> Self {
+        let off = switches.iter().filter(|switch| !switch.on);
+        Self(
+            off.filter_map(|switch| switch.subject.strip_prefix(OF_LANES))
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
+    /// Whether no job of `lane` is claimed.
+    pub fn holds(&self, lane: &str) -> bool {
+        self.0.contains(EVERY_LANE) || self.0.contains(lane)
+    }
+}
+
 /// A switch that was ever touched. One that was not is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// What it switches: `route:<name>`.
+    /// What it switches: `route:<name>`, `lane:<name>`, `lane:*`.
     pub subject: String,
     /// On or off.
     pub on: bool,

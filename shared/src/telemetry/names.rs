@@ -8,7 +8,7 @@ pub const JOBS_TOTAL: &str = "ticketbridge_jobs_total";
 pub const JOB_DURATION_SECONDS: &str = "ticketbridge_job_duration_seconds";
 /// Jobs in SQL. Labels: `lane`, `state`.
 pub const JOBS: &str = "ticketbridge_jobs";
-/// Age of the oldest job that is due. Label: `lane`.
+/// Age of the oldest job that is due and that no worker has. Label: `lane`.
 pub const OLDEST_DUE_SECONDS: &str = "ticketbridge_oldest_due_seconds";
 /// Claims that found nothing to claim: a doorbell that rang twice. No label.
 pub const CLAIMS_LOST_TOTAL: &str = "ticketbridge_claims_lost_total";

@@ -9,6 +9,8 @@ use shared::clock::{Clock as _, SystemClock};
 use shared::event::RequestEvent;
 use shared::job::JobState;
 use shared::request::RequestState;
+use shared::store::audit::Actor;
+use shared::store::jobs;
 use simulator::AgentAction;
 use standardwebhooks::Webhook;
 use tests::databases::Flavour;
@@ -41,6 +43,7 @@ on_both!(
     every_delivery_is_signed_for_an_independent_verifier,
     the_newest_state_wins,
     an_endpoint_that_is_gone_is_asked_once_and_somebody_is_told,
+    a_dead_callback_that_is_retried_is_sent,
 );
 
 async fn every_delivery_is_signed_for_an_independent_verifier(it: &Running) {
@@ -154,6 +157,22 @@ async fn an_endpoint_that_is_gone_is_asked_once_and_somebody_is_told(it: &Runnin
         None,
         "and a source that listens again is flagged no longer"
     );
+}
+
+async fn a_dead_callback_that_is_retried_is_sent(it: &Running) {
+    it.receiver.plan(410, &[]);
+    let id = it.opened("R1", "access").await;
+    let all = it.jobs(id).await;
+    let dead = all.iter().find(|job| job.state == JobState::Dead).unwrap();
+    let tx = it.bridge.store().begin().await.unwrap();
+    let actor = Actor::Operator("omar".to_owned());
+    let revived = jobs::revive(&tx, dead.id, &actor, it.bridge.clock.now()).await;
+    assert!(revived.unwrap());
+    tx.commit().await.unwrap();
+    it.settle().await;
+    // The state, and then that the flag is gone.
+    assert_eq!(it.receiver.heard().len(), 3);
+    assert_eq!(it.request(id).await.attention, None);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ macro_rules! on_both {
 
 mod attempts_and_notes;
 mod audit;
+mod audit_seals;
 mod connections;
 mod dates;
 mod events;

@@ -3,13 +3,14 @@
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
 use shared::drift::{Tally, Window};
+use shared::operator::Role;
 use shared::request::RequestState;
 use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
     StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
-    people, processes, sources, switches, table_facts, tickets,
+    operations, operators, people, processes, sources, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -29,6 +30,7 @@ on_both!(
 async fn fill(db: &TestDatabase) {
     fill_requests(db).await;
     fill_the_rest(db).await;
+    fill_operators(db).await;
     for table in tables(&db.store).await {
         let rows = count(db, &format!("SELECT COUNT(*) FROM {table}")).await;
         assert!(rows > 0, "{table} has no sample row");
@@ -91,6 +93,45 @@ async fn fill_requests(db: &TestDatabase) {
     idempotency::remember(conn, "idm", "k", b"body", request.id, now)
         .await
         .unwrap();
+}
+
+/// What people who operate the bridge leave behind.
+async fn fill_operators(db: &TestDatabase) {
+    let (conn, now) = (db.store.conn(), start());
+    let actor = Actor::Operator("vera".into());
+    operators::create(conn, "vera", Role::Operator, None, &actor, now)
+        .await
+        .unwrap();
+    let hash = sources::hash("tbo_one");
+    operators::create_token(conn, "vera", "first", &hash, None, &actor, now)
+        .await
+        .unwrap();
+    operators::open(
+        conn,
+        &hash,
+        "vera",
+        "192.0.2.1",
+        now + Duration::from_hours(1),
+        now,
+    )
+    .await
+    .unwrap();
+    operators::refuse(conn, &["name:vera".to_owned()], now)
+        .await
+        .unwrap();
+    let operation = operations::NewOperation {
+        action: jobs::JobAction::Retry,
+        filter: jobs::JobFilter::default(),
+        ids: Vec::new(),
+        per_minute: Some(60),
+        reason: None,
+        operator: "vera".into(),
+        address: "192.0.2.1".into(),
+        matched: 1,
+    };
+    operations::start(conn, &operation, now).await.unwrap();
+    let later = now + Duration::from_mins(2);
+    assert!(audit::seal(&db.store, later).await.unwrap() > 0);
 }
 
 /// What does not hang on a request.
@@ -311,6 +352,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
     let known = [
         "attempts",
         "audit_entries",
+        "audit_seals",
         "cadences",
         "circuits",
         "credentials",
@@ -320,7 +362,12 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "feed_starts",
         "idempotency_keys",
         "jobs",
+        "login_refusals",
         "notes",
+        "operations",
+        "operator_sessions",
+        "operator_tokens",
+        "operators",
         "people",
         "processes",
         "requests",

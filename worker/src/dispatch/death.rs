@@ -17,7 +17,9 @@ pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effe
     };
     let wish = match job.kind.parse() {
         // Its ticket may be there: nobody was left to see the answer.
-        Ok(JobKind::CreateTicket) if class == poison::CLASS => {
+        Ok(JobKind::CreateTicket)
+            if class == poison::CLASS || was_run_before_it_was_killed(job, class) =>
+        {
             Wish::of(request_id, "ticket.given_up").raise(Attention::MayExist(reason))
         }
         Ok(JobKind::CreateTicket) => Wish::of(request_id, "request.denied").enter(
@@ -49,6 +51,10 @@ pub(super) fn parked(job: &Claimed, reason: &str, effects: &mut Effects) {
             Wish::of(request_id, "job.parked").raise(Attention::Parked(reason)),
         );
     }
+}
+
+fn was_run_before_it_was_killed(job: &Claimed, class: &str) -> bool {
+    class == poison::KILLED && job.lease.token > 1
 }
 
 fn push(effects: &mut Effects, wish: Wish) {

@@ -12,6 +12,8 @@ use crate::run::Run;
 
 /// The class of a job that was given up because its workers died.
 pub(super) const CLASS: &str = "poison";
+/// The class of a job that an operator has ended.
+pub(super) const KILLED: &str = "killed";
 
 /// A suspect that finds another one in the same process looks again so soon.
 const BESIDE: Later = Later {
@@ -41,23 +43,30 @@ pub(super) fn admit<'a>(
 }
 
 /// Whether it is not to be run any more.
-pub(super) fn is_poison(job: &Claimed) -> bool {
+fn is_poison(job: &Claimed) -> bool {
     job.worker_deaths >= POISON
 }
 
-/// The end of a poison job. Its handler is not called; only what the store knows is asked.
-pub(super) async fn given_up(run: &Run<'_>) -> Finished {
+/// Why a job is not to be run: an operator's word, or its dead workers.
+pub(super) fn verdict(job: &Claimed) -> Option<(&'static str, String)> {
+    if let Some(sentence) = &job.sentence {
+        return Some((KILLED, sentence.clone()));
+    }
+    is_poison(job).then(|| {
+        let deaths = job.worker_deaths;
+        let reason =
+            format!("{deaths} workers in a row died while they ran it, so it is not run again");
+        (CLASS, reason)
+    })
+}
+
+/// The end of a job that is not to be run. Its handler is not called; only what the store knows is asked.
+pub(super) async fn given_up(run: &Run<'_>, class: &'static str, reason: String) -> Finished {
     match has_its_ticket(run).await {
         // A poll has found what its create could not report.
         Ok(true) => Finished::default(),
         Ok(false) => Finished {
-            outcome: Outcome::dead(
-                CLASS,
-                format!(
-                    "{} workers in a row died while they ran it, so it is not run again",
-                    run.job.worker_deaths
-                ),
-            ),
+            outcome: Outcome::dead(class, reason),
             ..Finished::default()
         },
         Err(error) => Finished {

@@ -51,9 +51,10 @@ pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
     Ok(Finished::done(heard(&request)))
 }
 
-/// The flag that a callback is dead is a change of its own; telling it to the endpoint that does not listen is of no use.
+/// The flag that a callback is dead is a change of its own; telling it to the endpoint that does not listen is of no use. A job that
+/// ran before is another: somebody has revived it, because the endpoint listens again.
 async fn only_news_is_that_nobody_listens(run: &Run<'_>, request: &Request) -> Ran<bool> {
-    if !Attention::NotTold("").wrote(request.attention.as_deref()) {
+    if run.job.lease.token > 1 || !Attention::NotTold("").wrote(request.attention.as_deref()) {
         return Ok(false);
     }
     let entries = audit::of_request(run.ctx.store.conn(), request.id).await?;

@@ -9,6 +9,7 @@ pub(super) mod cursors;
 pub(super) mod drift_reports;
 pub(super) mod jobs;
 pub(super) mod notes;
+pub(super) mod operators;
 pub(super) mod processes;
 pub(super) mod requests;
 pub(super) mod source_tokens;

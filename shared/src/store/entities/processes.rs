@@ -13,6 +13,7 @@ pub struct Model {
     pub started_at: DateTimeUtc,
     pub heartbeat_at: DateTimeUtc,
     pub lease_until: DateTimeUtc,
+    pub drain_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::job::{Claimed, Lease};
 use crate::store::StoreError;
 use crate::store::sql::Sql;
+use crate::store::switches::LANE_IS_ON;
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -22,12 +23,14 @@ struct Row {
     traceparent: Option<String>,
     lease_token: i64,
     worker_deaths: i32,
+    sentence: Option<String>,
 }
 
 /// For this transaction alone; the sub-select is evaluated once, before the first row is looked at.
 const SOON_ON_DISK: &str = " AND (SELECT set_config('synchronous_commit', 'off', TRUE)) = 'off'";
 
-/// Claims those of `ids` that wait and are due, in one statement. The others have ended, run elsewhere or wait longer.
+/// Claims those of `ids` that wait and are due, in one statement. The others have ended, run elsewhere, wait longer or are in a lane
+/// that is paused.
 ///
 /// Rows that another transaction has locked are waited for, not skipped: they are locked for a moment only, and a
 /// skipped doorbell would be rung again only seconds later. Rows are locked by id, so two claims cannot deadlock.
@@ -49,6 +52,8 @@ pub async fn claim(
         "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state IN ('due', 'rung') AND due_at <= ",
     )
     .bind(now)
+    .then(" AND ")
+    .then(LANE_IS_ON)
     .postgres(SOON_ON_DISK)
     .then(" AND id")
     .one_of(ids)
@@ -61,7 +66,7 @@ pub async fn claim(
     .bind(now)
     .then(
         " WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM picked) RETURNING id, kind, payload, lane, \
-         connection, request_id, attempts, first_started_at, traceparent, lease_token, worker_deaths",
+         connection, request_id, attempts, first_started_at, traceparent, lease_token, worker_deaths, sentence",
     )
     .all(conn)
     .await?;
@@ -102,6 +107,7 @@ impl Row {
             first_started_at: self.first_started_at,
             traceparent: self.traceparent,
             worker_deaths: self.worker_deaths,
+            sentence: self.sentence,
             lease: Lease {
                 owner: owner.to_owned(),
                 token: self.lease_token,

@@ -1,6 +1,7 @@
 //! Jobs: inserted with the fact that causes them, rung, claimed under a lease, finished under the same lease.
 
 mod acquit;
+mod act;
 mod cancel;
 mod claim;
 mod finish;
@@ -9,17 +10,22 @@ mod operate;
 mod read;
 mod reclaim;
 mod ring;
+mod search;
 
 pub use acquit::{acquit, had_suspect};
+pub use act::{Acted, JobAction, act};
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::{claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
 pub(super) use insert::insertion;
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
-pub use read::{Job, LaneCount, counts, ended, find, find_of_source, is_live, of_request};
+pub use read::{
+    Job, LaneCount, counts, ended, find, find_of_source, held_by, is_live, of_request, states,
+};
 pub use reclaim::{Reclaimed, hand_back, reclaim};
 pub use ring::{LaneDue, lanes_waiting, ring_again, take_due};
+pub use search::{JobFilter, JobPage, count_matching, search};
 
 use sea_orm::FromQueryResult;
 use uuid::Uuid;

@@ -56,7 +56,7 @@ pub async fn revive(
     };
     let touched = Sql::new(
         conn,
-        "UPDATE jobs SET state = 'due', attempts = 0, worker_deaths = 0, first_started_at = NULL, finished_at = NULL, due_at = ",
+        "UPDATE jobs SET state = 'due', attempts = 0, worker_deaths = 0, sentence = NULL, first_started_at = NULL, finished_at = NULL, due_at = ",
     )
     .bind(now)
     .then(", updated_at = ")

@@ -1,5 +1,7 @@
 //! Jobs as people and the API see them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
@@ -83,6 +85,12 @@ pub struct LaneCount {
 const KEPT_COUNTED: i64 = 1_000;
 
 #[derive(FromQueryResult)]
+struct StateRow {
+    id: Uuid,
+    state: String,
+}
+
+#[derive(FromQueryResult)]
 struct CountRow {
     lane: String,
     state: String,
@@ -122,6 +130,36 @@ pub async fn ended(conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<Uuid
         "SELECT id FROM jobs WHERE state IN ('done', 'dead', 'cancelled') AND id",
     )
     .one_of(ids)
+    .all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Where those of `ids` stand that are stored, in the order of `ids`.
+pub async fn states(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, JobState)>, StoreError> {
+    let rows: Vec<StateRow> = Sql::new(conn, "SELECT id, state FROM jobs WHERE id")
+        .one_of(ids)
+        .all(conn)
+        .await?;
+    let found: HashMap<Uuid, JobState> = rows
+        .into_iter()
+        .map(|row| Ok((row.id, state(&row.state)?)))
+        .collect::<Result<_, StoreError>>()?;
+    let known = |id: &Uuid| found.get(id).map(|state| (*id, *state));
+    Ok(ids.iter().filter_map(known).collect())
+}
+
+/// The jobs that a process holds, the first hundred.
+pub async fn held_by(conn: &impl ConnectionTrait, owner: &str) -> Result<Vec<Uuid>, StoreError> {
+    let rows: Vec<Holder> = Sql::new(
+        conn,
+        "SELECT id FROM jobs WHERE state = 'running' AND lease_owner = ",
+    )
+    .bind(owner)
+    .then(" ORDER BY id LIMIT 100")
     .all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())

@@ -16,14 +16,18 @@ pub use list::{BadCursor, Filter, ListCursor, list};
 pub use reached::{Goal, reached};
 pub use take_in::{Draft, take_in};
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::entities::requests::{Column, Entity, Model};
-use super::sql::among;
+use super::sql::{Sql, among};
 use crate::request::{Asked, Request};
 
 /// The request of that id.
@@ -44,6 +48,70 @@ pub async fn find_of_source(
     Ok(find(conn, id)
         .await?
         .filter(|request| request.source == source))
+}
+
+/// The requests of these ids, in no order.
+pub async fn find_all(
+    conn: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<Vec<Request>, StoreError> {
+    let rows = Entity::find()
+        .filter(among(conn, Column::Id, ids))
+        .all(conn)
+        .await?;
+    rows.into_iter().map(Request::try_from).collect()
+}
+
+/// The requests of that external id, of any of `sources`.
+pub async fn by_external_id(
+    conn: &impl ConnectionTrait,
+    sources: &[String],
+    external_id: &str,
+) -> Result<Vec<Request>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::Source.is_in(sources.iter().map(String::as_str)))
+        .filter(Column::ExternalId.eq(external_id))
+        .all(conn)
+        .await?;
+    rows.into_iter().map(Request::try_from).collect()
+}
+
+/// When the oldest of the newest `count` requests was taken in; `None` when there are fewer.
+pub async fn back(
+    conn: &impl ConnectionTrait,
+    count: u64,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let row: Option<Moment> = Sql::new(
+        conn,
+        "SELECT created_at FROM requests ORDER BY created_at DESC LIMIT 1 OFFSET ",
+    )
+    .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .one(conn)
+    .await?;
+    Ok(row.map(|row| row.created_at))
+}
+
+#[derive(FromQueryResult)]
+struct Moment {
+    created_at: DateTime<Utc>,
+}
+
+/// How many requests somebody should look at, counted up to `most`.
+pub async fn count_flagged(conn: &impl ConnectionTrait, most: u64) -> Result<u64, StoreError> {
+    let counted: Option<Counted> = Sql::new(
+        conn,
+        "SELECT COUNT(*) AS count FROM (SELECT 1 FROM requests WHERE attention IS NOT NULL LIMIT ",
+    )
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .then(") AS counted")
+    .one(conn)
+    .await?;
+    Ok(counted.map_or(0, |row| row.count.unsigned_abs()))
+}
+
+#[derive(FromQueryResult)]
+struct Counted {
+    count: i64,
 }
 
 /// The request of that id, held until the transaction ends: whoever else wants to hold or change it waits, and then reads what

@@ -19,6 +19,7 @@ pub use walks::{Walk, due, leave, take};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::ids::first_id;
 use super::{StoreError, Tx};
 
 /// Rows that one statement looks at.
@@ -127,12 +128,6 @@ pub async fn remove_page(
         Kind::Audit => audit::remove(tx, position, limit).await,
         Kind::Requests => requests::remove(tx, position, limit, limits).await,
     }
-}
-
-/// The smallest id of that moment: ids begin with their time.
-fn first_id(at: DateTime<Utc>) -> Uuid {
-    let millis = u128::try_from(at.timestamp_millis()).unwrap_or_default();
-    Uuid::from_u128(millis << 80)
 }
 
 /// Where a walk over ids goes on.

@@ -9,11 +9,11 @@ pub(super) use write::insertion;
 pub use write::{NewTicket, Saved, insert, insert_many, save, save_all};
 pub use write_ahead::mark_maybe_sent;
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 
 use super::entities::tickets;
-use super::sql::among;
+use super::sql::{Sql, among};
 use super::{CHUNK, StoreError};
 use crate::ticket::{Ticket, TicketKind};
 
@@ -27,6 +27,42 @@ pub async fn of_request(
         .await?
         .map(Ticket::try_from)
         .transpose()
+}
+
+/// The requests whose ticket has that number, or that sys_id in one of `tables` of a connection.
+pub async fn called(
+    conn: &impl ConnectionTrait,
+    text: &str,
+    tables: &[(String, String)],
+) -> Result<Vec<Uuid>, StoreError> {
+    let mut found: Vec<Called> = Sql::new(conn, "SELECT request_id FROM tickets WHERE number = ")
+        .bind(text)
+        .all(conn)
+        .await?;
+    if is_sys_id(text) {
+        for (connection, table) in tables {
+            found.extend(
+                Sql::new(conn, "SELECT request_id FROM tickets WHERE connection = ")
+                    .bind(connection.as_str())
+                    .then(" AND table_name = ")
+                    .bind(table.as_str())
+                    .then(" AND sys_id = ")
+                    .bind(text)
+                    .all::<Called>(conn)
+                    .await?,
+            );
+        }
+    }
+    Ok(found.into_iter().map(|row| row.request_id).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Called {
+    request_id: Uuid,
+}
+
+fn is_sys_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The tickets of several requests, in no order.
