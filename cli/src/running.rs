@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use shared::budget::{Budget, Ledger, Terms};
 use shared::clock::{SharedClock, SystemClock};
 use shared::config::{ProcessKind, Settings};
 use shared::process::{Process, identity};
@@ -25,6 +26,7 @@ pub(crate) struct Parts {
     pub(crate) routes: Arc<Routes>,
     pub(crate) store: Store,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: SharedClock,
     /// Keeps a second process off the SQLite file for as long as this one lives.
     _guard: Option<SqliteGuard>,
@@ -55,6 +57,7 @@ impl Parts {
         wiring::prepare(&store, &settings).await?;
         let broker = wiring::broker(&settings).await?;
         wiring::refuse_unfit(&*broker).await?;
+        let ledger = wiring::ledger(&settings)?;
         let settings = Arc::new(settings);
         let clock: SharedClock = Arc::new(SystemClock);
         Ok(Self {
@@ -62,6 +65,7 @@ impl Parts {
             routes: Arc::new(routes),
             store,
             broker,
+            ledger,
             clock,
             _guard: guard,
         })
@@ -85,14 +89,24 @@ pub(crate) fn serve(
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    let scheduler = Arc::new(scheduler::Scheduler::new(
+    let connections = parts.settings.connections.iter();
+    let terms = connections.map(|(name, settings)| (name.clone(), Terms::from(settings)));
+    let budget = Budget::new(
+        &parts.ledger,
+        &parts.clock,
+        "scheduler",
+        Duration::ZERO,
+        terms,
+    );
+    let scheduler = scheduler::Scheduler::new(
         parts.store.clone(),
         Arc::clone(&parts.broker),
         Arc::clone(&parts.routes),
         Arc::clone(&parts.settings),
         Arc::clone(&parts.clock),
         process.stop_token(),
-    ));
+    );
+    let scheduler = Arc::new(scheduler.with_budget(Arc::new(budget)));
     scheduler::start(&scheduler, listener, process)?;
     tracing::info!(%address, "the scheduler answers");
     Ok(())
@@ -107,7 +121,7 @@ pub(crate) async fn start_worker(
     let context = worker::Context::new(worker::Parts {
         store: parts.store.clone(),
         broker: Arc::clone(&parts.broker),
-        ledger: wiring::ledger(&parts.settings)?,
+        ledger: Arc::clone(&parts.ledger),
         routes: Arc::clone(&parts.routes),
         settings: Arc::clone(&parts.settings),
         clock: Arc::clone(&parts.clock),

@@ -59,10 +59,9 @@ fn show_lane(lane: &str, counts: &[LaneCount], now: DateTime<Utc>) {
         let jobs = count.map_or(0, |count| count.count);
         gauge!(names::JOBS, "lane" => lane.to_owned(), "state" => state.as_str()).set(figure(jobs));
     }
-    let oldest = counts
-        .iter()
-        .find(|count| count.lane == lane && count.state == JobState::Due)
-        .and_then(|it| it.oldest);
+    let waits =
+        |it: &&LaneCount| it.lane == lane && matches!(it.state, JobState::Due | JobState::Rung);
+    let oldest = counts.iter().filter(waits).filter_map(|it| it.oldest).min();
     gauge!(names::OLDEST_DUE_SECONDS, "lane" => lane.to_owned())
         .set(oldest.map_or(0.0, |due| seconds(now - due)));
 }

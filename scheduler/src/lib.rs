@@ -6,24 +6,28 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use shared::budget::{Budget, Standing};
 use shared::clock::SharedClock;
 use shared::config::Settings;
 use shared::queue::Broker;
 use shared::route::Routes;
-use shared::store::Store;
-use tokio::sync::{Notify, Semaphore};
+use shared::store::{Store, operators};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub mod cadence;
 pub mod gauges;
 pub mod giveup;
+pub mod operations;
 pub mod relay;
 pub mod retention;
+pub mod seals;
 pub mod sweeper;
 pub mod tail;
 pub mod waits;
 
 mod api;
+mod console;
 mod lanes;
 mod start;
 
@@ -60,6 +64,10 @@ pub struct Scheduler {
     /// A permit for each event stream.
     streams: Arc<Semaphore>,
     waits: Waits,
+    /// What is left of the calls of each connection, when it is known.
+    budget: Option<Arc<Budget>>,
+    /// Passwords are tried one at a time.
+    logins: Mutex<()>,
 }
 
 impl Scheduler {
@@ -88,7 +96,60 @@ impl Scheduler {
             tail: Tail::default(),
             streams,
             waits: Waits::default(),
+            budget: None,
+            logins: Mutex::default(),
         }
+    }
+
+    /// Lets it see the budgets that the workers share.
+    #[must_use]
+    pub fn with_budget(self, budget: Arc<Budget>) -> Self {
+        Self {
+            budget: Some(budget),
+            ..self
+        }
+    }
+
+    /// Asks what the workers know of the budgets.
+    pub async fn look_at_budgets(&self) {
+        if let Some(budget) = &self.budget {
+            budget.look().await;
+        }
+    }
+
+    /// Removes sessions and refused log-ins that no longer count.
+    pub async fn tidy_logins(&self) -> anyhow::Result<()> {
+        let (conn, now) = (self.store.conn(), self.now());
+        operators::sweep(conn, now).await?;
+        operators::forget_refusals(conn, None, now).await?;
+        Ok(())
+    }
+
+    /// What is known of the budget of each connection.
+    fn standings(&self) -> Vec<Standing> {
+        self.budget
+            .as_ref()
+            .map(|it| it.standings())
+            .unwrap_or_default()
+    }
+
+    /// How many calls a connection has left at this moment; without one, those of the connection that has fewest. 0 while it is silent,
+    /// `None` when that is not known.
+    fn calls_left(&self, connection: Option<&str>) -> Option<u64> {
+        let left = |standing: Standing| {
+            if standing.throttled.is_some() {
+                return Some(0);
+            }
+            u64::try_from(standing.window?.left.max(0)).ok()
+        };
+        let is_meant = |it: &Standing| connection.is_none_or(|name| it.connection == name);
+        let standings = self.standings().into_iter();
+        standings.filter(is_meant).filter_map(left).min()
+    }
+
+    /// Whether browsers reach it by TLS.
+    fn is_secure(&self) -> bool {
+        self.settings.server.base_url().starts_with("https://")
     }
 
     fn now(&self) -> DateTime<Utc> {

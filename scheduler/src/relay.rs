@@ -9,9 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use metrics::counter;
 use shared::crash::{Point, reach};
 use shared::queue::{Lane, ring};
-use shared::store::StoreError;
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::{self, LaneDue, QueuedJob};
+use shared::store::switches::PausedLanes;
+use shared::store::{StoreError, switches};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -21,7 +22,9 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
     let now = scheduler.now();
     let conn = scheduler.store.conn();
     let circuits = circuits::all(conn).await?;
-    let waiting = jobs::lanes_waiting(conn, now).await?;
+    let mut waiting = jobs::lanes_waiting(conn, now).await?;
+    let paused = PausedLanes::of(&switches::get_all(conn).await?);
+    waiting.retain(|it| !paused.holds(&it.lane));
     // Asked before anything is marked as rung: while the broker is gone, jobs stay due.
     let depths = depths(scheduler, &waiting).await?;
     let held = circuits

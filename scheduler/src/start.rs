@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
-use crate::{Scheduler, cadence, giveup, relay, retention, router, tail, waits};
+use crate::{Scheduler, cadence, giveup, operations, relay, retention, router, seals, tail, waits};
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
 const RELAY_PAUSE: Duration = Duration::from_millis(40);
@@ -26,6 +26,14 @@ const WAITS_EVERY: Duration = Duration::from_millis(500);
 /// However fast news come, rest this long between two looks.
 const WAITS_PAUSE: Duration = Duration::from_millis(50);
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
+/// What operators do with many jobs goes on this often.
+const OPERATIONS_EVERY: Duration = Duration::from_millis(500);
+/// What is left of the calls of each connection is looked up this often.
+const BUDGETS_EVERY: Duration = Duration::from_secs(2);
+/// Audit entries that have settled are sealed this often.
+const SEALS_EVERY: Duration = Duration::from_secs(10);
+/// Sessions and refusals that no longer count are removed this often.
+const TIDY_EVERY: Duration = Duration::from_mins(10);
 
 /// Why the HTTP server cannot have its address.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +107,7 @@ pub fn start(
             async move { retention::tick(&it).await.map(drop) }
         }),
     );
+    supervise_operators(scheduler, process);
     let gauges = Arc::new(Mutex::new(Gauges::default()));
     let it = Arc::clone(scheduler);
     process.supervise(
@@ -183,6 +192,45 @@ fn supervise_cadences(scheduler: &Arc<Scheduler>, process: &mut Process) {
                 tidied.get_or_try_init(|| cadence::settle(&it)).await?;
                 cadence::tick(&it).await.map(drop)
             }
+        }),
+    );
+}
+
+/// What operators see and do.
+fn supervise_operators(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "operations",
+        looped(scheduler, OPERATIONS_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { operations::tick(&it).await.map(drop) }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "budgets",
+        looped(scheduler, BUDGETS_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move {
+                it.look_at_budgets().await;
+                Ok(())
+            }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "seals",
+        looped(scheduler, SEALS_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { seals::tick(&it).await.map(drop) }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "logins",
+        looped(scheduler, TIDY_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { it.tidy_logins().await }
         }),
     );
 }

@@ -7,6 +7,7 @@ pub mod databases;
 pub mod feed;
 pub mod files;
 pub mod fuzz;
+pub mod operating;
 pub mod past;
 pub mod postgres_server;
 pub mod proxy;

@@ -58,7 +58,7 @@ impl Caller {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let missing =
         |detail: &str| refused(Kind::TokenMissing, detail, "Bearer realm=\"ticketbridge\"");
     let Some(value) = headers.get(AUTHORIZATION) else {
@@ -79,7 +79,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
-fn refused(kind: Kind, detail: &str, challenge: &str) -> Problem {
+pub(crate) fn refused(kind: Kind, detail: &str, challenge: &str) -> Problem {
     Problem::new(kind, detail).with_header(WWW_AUTHENTICATE, challenge)
 }
 

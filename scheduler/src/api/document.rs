@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::routing::get;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::problem::{Difference, FieldError, Problem};
 use super::{
     cancel_request, change_status, create_batch, create_request, health, list_requests, metrics,
-    read_events, show_job, show_request, stream_events, wait_job, wait_request,
+    ops, read_events, show_job, show_request, stream_events, wait_job, wait_request,
 };
 use crate::Scheduler;
 
@@ -30,6 +30,7 @@ use crate::Scheduler;
         (name = "requests", description = "Access requests of one source"),
         (name = "jobs", description = "Units of work for requests of one source"),
         (name = "events", description = "What happened, for systems that cannot take callbacks"),
+        (name = "operators", description = "What people do who operate the bridge: the console and the command line use it"),
         (name = "operation", description = "Health and figures of the process"),
     ),
     components(schemas(Problem, FieldError, Difference)),
@@ -50,6 +51,19 @@ impl Modify for Token {
             .components
             .get_or_insert_default()
             .add_security_scheme("token", SecurityScheme::Http(scheme));
+        let operator = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("tbo_…")
+            .description(Some("A token of one operator, made with `ticketbridge operator token`. It may what its operator may."))
+            .build();
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+            "__Host-ticketbridge",
+            "A session of the console. Changes want the header `X-CSRF-Token` with the `csrf` of GET /v1/ops/session. Without TLS the \
+             cookie is called `ticketbridge`.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("operator", SecurityScheme::Http(operator));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }
 }
 
@@ -69,9 +83,41 @@ fn operations() -> OpenApiRouter<Arc<Scheduler>> {
         .routes(routes!(wait_job::wait_job))
         .routes(routes!(read_events::read_events))
         .routes(routes!(stream_events::stream_events))
+        .merge(operators())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
+}
+
+/// What operators see and do.
+fn operators() -> OpenApiRouter<Arc<Scheduler>> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            ops::session::create_session,
+            ops::session::show_session,
+            ops::session::end_session
+        ))
+        .routes(routes!(ops::overview::show_overview))
+        .routes(routes!(ops::search::find_anything))
+        .routes(routes!(ops::list_requests::list_ops_requests))
+        .routes(routes!(ops::show_request::show_ops_request))
+        .routes(routes!(ops::workers::list_workers))
+        .routes(routes!(ops::workers::drain_worker))
+        .routes(routes!(ops::audit::list_audit))
+        .routes(routes!(ops::audit::show_chain))
+        .routes(routes!(ops::export::export_audit))
+        .routes(routes!(ops::export::export_jobs))
+        .routes(routes!(ops::list_jobs::list_jobs))
+        .routes(routes!(ops::show_job::show_ops_job))
+        .routes(routes!(
+            ops::operations::create_operation,
+            ops::operations::list_operations
+        ))
+        .routes(routes!(ops::operations::show_operation))
+        .routes(routes!(ops::operations::stop_operation))
+        .routes(routes!(ops::queues::list_queues))
+        .routes(routes!(ops::queues::pause_queue))
+        .routes(routes!(ops::queues::resume_queue))
 }
 
 /// The operations, and the document about them at `/v1/openapi.json`.

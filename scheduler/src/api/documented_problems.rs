@@ -35,6 +35,16 @@ problems! {
     /// Of taking a request in.
     OfCreating: MalformedBody BadHeader BadQuery TokenMissing TokenRefused ForeignSource Conflict RouteDisabled
         BodyTooLarge BodyTooSlow UnsupportedMediaType Validation UnknownCategory Unrenderable Internal DatabaseUnavailable Timeout;
+    /// Of logging in.
+    OfLoggingIn: MalformedBody BodyTooLarge BodyTooSlow UnsupportedMediaType Validation LoginRefused TooManyLogins Internal
+        DatabaseUnavailable Timeout;
+    /// Of what operators look at.
+    OfOperating: BadQuery TokenMissing TokenRefused SessionEnded StaleForm Internal DatabaseUnavailable Timeout;
+    /// Of one thing that operators look at.
+    OfOperatingOne: BadQuery TokenMissing TokenRefused SessionEnded StaleForm NotFound Internal DatabaseUnavailable Timeout;
+    /// Of what operators do.
+    OfActing: MalformedBody BadQuery TokenMissing TokenRefused SessionEnded StaleForm RoleTooLow NotFound StaleAction BodyTooLarge
+        BodyTooSlow UnsupportedMediaType Validation Internal DatabaseUnavailable Timeout;
     /// Of taking several requests in.
     OfBatch: MalformedBody BadQuery TokenMissing TokenRefused BodyTooLarge BodyTooSlow UnsupportedMediaType Validation
         Internal DatabaseUnavailable Timeout;

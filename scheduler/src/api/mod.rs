@@ -6,7 +6,7 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
-use crate::Scheduler;
+use crate::{Scheduler, console};
 
 mod accept;
 mod accept_batch;
@@ -36,10 +36,11 @@ mod mastery;
 mod metrics;
 mod nearest;
 mod new_request;
+pub(crate) mod ops;
 mod patience;
-mod problem;
-mod problem_kind;
-mod query;
+pub(crate) mod problem;
+pub(crate) mod problem_kind;
+pub(crate) mod query;
 mod read_events;
 mod request_detail;
 mod request_view;
@@ -61,6 +62,7 @@ pub fn router(scheduler: Arc<Scheduler>) -> Router {
     let limited = middleware::from_fn_with_state(limit, layers::time_limit);
     let observed = middleware::from_fn_with_state(Arc::clone(&scheduler), layers::observe);
     document::documented()
+        .merge(console::router())
         .fallback(layers::unknown_path)
         .method_not_allowed_fallback(layers::wrong_method)
         .layer(limited)

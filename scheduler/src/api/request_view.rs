@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use shared::operator::Role;
 use shared::request::{Request, RequestState};
 use shared::ticket::{Ticket, TicketKind};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -171,6 +172,25 @@ impl RequestView {
             updated_at: request.updated_at,
             closed_at: request.closed_at,
             ticket: ticket.map(TicketView::of),
+        }
+    }
+}
+
+impl RequestView {
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Without what people wrote, for operators who only look.
+    pub(crate) fn seen_by(self, role: Role) -> Self {
+        if role > Role::Viewer {
+            return self;
+        }
+        Self {
+            justification: None,
+            attributes: BTreeMap::new(),
+            callback_url: None,
+            ..self
         }
     }
 }

@@ -1,0 +1,85 @@
+//! What operators see and do: by token, and with a browser.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
+/// Makes two tests of a function over a running bridge: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use tests::databases::Flavour;
+            use tests::running::Running;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                super::$name(&Running::start(Flavour::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                super::$name(&Running::start(Flavour::Postgres).await).await;
+            }
+        }
+    )+};
+}
+
+mod access;
+mod acting;
+mod console;
+mod finding;
+mod queues;
+mod why;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::job::JobState;
+use simulator::FieldAcl;
+use tests::running::Running;
+use uuid::Uuid;
+
+/// Requests whose creates are dead, because the instance refuses what they send; their ids.
+async fn dead_creates(it: &Running, count: usize) -> Vec<Uuid> {
+    let body = r#"{"error":{"message":"Exception while reading request","detail":"fictional"},"status":"failure"}"#;
+    let canned =
+        json!({"canned": {"status": 400, "content_type": "application/json", "body": body}});
+    it.fault("POST", "incident", u32::try_from(count).unwrap(), &canned);
+    let mut ids = Vec::new();
+    for number in 0..count {
+        ids.push(it.opened(&format!("D-{number}"), "access").await);
+    }
+    it.main.clear_faults();
+    ids
+}
+
+/// Updates that are dead, because the account may not write the state of tickets; it may from then on. Their ids, oldest first.
+async fn dead_updates(it: &Running, count: usize) -> Vec<Uuid> {
+    it.main.set_knobs(|knobs| {
+        knobs.field_acl.push(FieldAcl {
+            table: "incident".into(),
+            field: "state".into(),
+            hidden: false,
+            read_only: true,
+            unless_role: None,
+        });
+    });
+    let mut jobs = Vec::new();
+    for number in 0..count {
+        let id = it.opened(&format!("U-{number}"), "owned").await;
+        it.say(id, "in_progress", json!({})).await;
+        it.settle().await;
+        let job = it.job(id, "update_servicenow_status.v1").await;
+        assert_eq!(job.state, JobState::Dead, "{job:?}");
+        jobs.push(job.id);
+        // Ids begin with their time: later ones are to come behind.
+        it.advance(Duration::from_millis(5));
+    }
+    it.main.set_knobs(|knobs| {
+        knobs.field_acl.pop();
+    });
+    jobs
+}
+
+/// The items of an answer.
+fn items(body: &Value) -> &Vec<Value> {
+    body["items"].as_array().unwrap()
+}
