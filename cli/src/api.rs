@@ -1,5 +1,8 @@
 //! The bridge's own API, as the command line calls it.
 
+use std::io::Write as _;
+
+use anyhow::Context as _;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -38,6 +41,30 @@ impl Api {
         self.send(Method::POST, url, Some(body)).await
     }
 
+    /// Prints what is answered as it comes.
+    pub(crate) async fn print(&self, path: &str, query: &[(&str, String)]) -> Result<(), Failure> {
+        let mut url = self.join(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let mut response = self.answer(Method::GET, url, None).await?;
+        if !response.status().is_success() {
+            read(response).await?;
+            return Ok(());
+        }
+        let mut out = std::io::stdout();
+        loop {
+            match response.chunk().await {
+                Ok(Some(bytes)) => out.write_all(&bytes).context("standard output is closed")?,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let error = anyhow::Error::new(error.without_url());
+                    return Err(Failure::Unreachable(error.context(
+                        "the answer was cut off; what was printed is not the whole",
+                    )));
+                }
+            }
+        }
+    }
+
     fn join(&self, path: &str) -> Result<Url, Failure> {
         self.url
             .join(path)
@@ -45,18 +72,26 @@ impl Api {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Failure> {
+        read(self.answer(method, url, body).await?).await
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Response, Failure> {
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| {
+        request.send().await.map_err(|error| {
             let hint = format!(
                 "no answer from {}: is the bridge running, and is --url right?",
                 self.url
             );
             Failure::Unreachable(anyhow::Error::new(error.without_url()).context(hint))
-        })?;
-        read(response).await
+        })
     }
 }
 

@@ -1,5 +1,12 @@
 //! What can be typed.
 
+mod operators;
+
+pub(crate) use operators::{
+    Act, Audit, AuditCommand, AuditFilter, JobCommand, JobFilter, Jobs, OperationCommand,
+    Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
+};
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -58,6 +65,19 @@ pub(crate) enum Command {
     Token(Token),
     /// Look at requests and act on them, through the API of a running bridge.
     Requests(Requests),
+    /// Decide who may operate the bridge.
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Look at the queues, pause and resume them.
+    Queues(Queues),
+    /// Find jobs and act on them.
+    Jobs(Jobs),
+    /// See what was done with many jobs, and stop it.
+    Operations(Operations),
+    /// See the workers, and drain one.
+    Workers(Workers),
+    /// Read the audit trail.
+    Audit(Audit),
     /// Ask a running process whether it is ready; for container health checks.
     Health(Health),
     /// Print the completion script of a shell.
@@ -177,7 +197,7 @@ pub(crate) struct Api {
         default_value = "http://127.0.0.1:8080"
     )]
     pub(crate) url: Url,
-    /// Token of a source.
+    /// Token of a source (tb_…), or of an operator (tbo_…) for what operators do.
     #[arg(
         long,
         global = true,
@@ -306,7 +326,18 @@ mod tests {
             .term_width(100)
             .render_long_help()
             .to_string();
-        for name in ["demo", "worker", "token", "requests"] {
+        for name in [
+            "demo",
+            "worker",
+            "token",
+            "requests",
+            "operator",
+            "queues",
+            "jobs",
+            "operations",
+            "workers",
+            "audit",
+        ] {
             let mut command = Cli::command().term_width(100);
             let sub = command.find_subcommand_mut(name).expect("it is a command");
             let help = sub.clone().render_long_help().to_string();

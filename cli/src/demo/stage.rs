@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use secrecy::SecretString;
 use shared::config::{Layers, ProcessKind, Settings};
 use shared::job::JobState;
+use shared::operator::Role;
 use shared::process::Process;
-use shared::store::jobs;
+use shared::store::{jobs, operators};
 use shared::telemetry::Guard;
 use simulator::{Options, Simulator};
 use tempfile::TempDir;
@@ -14,7 +16,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::api::Api;
-use crate::commands::token;
+use crate::commands::{operator, token};
 use crate::exit::Failure;
 use crate::running::{Parts, serve, start_worker};
 use crate::wiring;
@@ -22,6 +24,8 @@ use crate::wiring;
 const SETTINGS: &str = include_str!("demo.toml");
 /// The name of the source in [`SETTINGS`].
 const SOURCE: &str = "demo";
+/// Who signs in at the console.
+pub(super) const OPERATOR: &str = "demo";
 /// The address people are used to; another one when it is taken.
 const USUAL_ADDRESS: &str = "127.0.0.1:8080";
 /// Tables in which the routes of [`SETTINGS`] make tickets.
@@ -32,6 +36,8 @@ pub(super) struct Stage {
     pub(super) api: Api,
     pub(super) url: Url,
     pub(super) bridge_name: String,
+    /// With which `demo` signs in at the console.
+    pub(super) password: SecretString,
     parts: Parts,
     /// Holds the database; deleted when dropped.
     _folder: TempDir,
@@ -66,6 +72,8 @@ impl Stage {
             .context("the address of the demo is no URL")?;
         let (_, token) = token::issue(&parts.store, SOURCE, "demo", None).await?;
         let api = Api::new(wiring::http_client()?, url.clone(), Some(token))?;
+        let password = operators::new_token(&mut rand::rng());
+        operator::enter(&parts.store, OPERATOR, Role::Admin, &password).await?;
         let bridge_name = parts.settings.bridge_name.clone();
         Ok((
             Self {
@@ -73,6 +81,7 @@ impl Stage {
                 api,
                 url,
                 bridge_name,
+                password,
                 parts,
                 _folder: folder,
             },

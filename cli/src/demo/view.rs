@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use shared::process::Process;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::Stage;
+use super::stage::{OPERATOR, Stage};
 use super::traffic::Traffic;
 use crate::output::{cell, coloured, mood_of_state, table};
 
@@ -103,8 +104,10 @@ fn picture(stage: &Stage, traffic: &Traffic, page: &Value) -> String {
 pub(super) fn places(stage: &Stage) -> String {
     let (bridge, instance) = (&stage.url, stage.simulator.base_url());
     format!(
-        "Bridge     {bridge}v1/openapi.json, {bridge}metrics, {bridge}readyz\n\
+        "Console    {bridge}console (sign in as {OPERATOR} with {})\n\
+         Bridge     {bridge}v1/openapi.json, {bridge}metrics, {bridge}readyz\n\
          ServiceNow {instance}/_sim/log (every call), {instance}/_sim/state (every row)\n\
-         Ctrl-C stops it."
+         Ctrl-C stops it.",
+        stage.password.expose_secret()
     )
 }

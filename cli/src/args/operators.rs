@@ -1,0 +1,297 @@
+//! What operators type.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::Api;
+
+/// Who may operate the bridge; on the machine of the database, for the first of them has nobody to ask.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operator {
+    /// Give somebody access. The password is asked for, or read from standard input when that is no terminal.
+    Create {
+        /// Name they log in with.
+        name: String,
+        /// What they may do.
+        #[arg(long, default_value = "operator", value_parser = roles())]
+        role: String,
+        /// Without a password: they use tokens only.
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// List who has access.
+    List,
+    /// Change what somebody may do; their sessions end.
+    Role {
+        /// Their name.
+        name: String,
+        /// What they may do from now on.
+        #[arg(value_parser = roles())]
+        role: String,
+    },
+    /// Set a new password; their sessions end.
+    Password {
+        /// Their name.
+        name: String,
+    },
+    /// Take somebody's access away, at once.
+    Disable {
+        /// Their name.
+        name: String,
+    },
+    /// Give it back.
+    Enable {
+        /// Their name.
+        name: String,
+    },
+    /// Make a token for the command line or a script and print it; it is shown this once.
+    Token {
+        /// Whose it is.
+        name: String,
+        /// What it is for; shown in lists.
+        #[arg(long, default_value = "")]
+        label: String,
+        /// Days until it expires; it does not when not given.
+        #[arg(long, value_name = "DAYS")]
+        expires_days: Option<u32>,
+    },
+    /// List the tokens of operators, without their secret part.
+    Tokens,
+    /// Make a token useless at once.
+    Revoke {
+        /// Id from the list.
+        id: Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Queues {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: QueueCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Show every lane with what waits in it.
+    List,
+    /// Let no job of a lane be claimed until it is resumed.
+    Pause {
+        /// The lane, or `all`.
+        lane: String,
+        /// Why; others see it.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let the jobs of a lane be claimed again.
+    Resume {
+        /// The lane, or `all`.
+        lane: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: JobCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// List jobs, newest first.
+    List {
+        #[command(flatten)]
+        filter: JobFilter,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Show one job with its runs and their calls.
+    Show {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Give dead or parked jobs a fresh start.
+    Retry(Act),
+    /// Let jobs run now that wait for their time.
+    RunNow(Act),
+    /// End jobs that no worker has had.
+    Cancel(Act),
+    /// End jobs as dead with their next claim.
+    Kill(Act),
+    /// Print all that match as CSV or as JSON lines.
+    Export {
+        #[command(flatten)]
+        filter: JobFilter,
+        /// As what.
+        #[arg(long, default_value = "csv", value_parser = PossibleValuesParser::new(["csv", "jsonl"]))]
+        format: String,
+    },
+}
+
+/// Which jobs.
+#[derive(Debug, Args)]
+pub(crate) struct JobFilter {
+    /// Only these states.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) state: Vec<String>,
+    /// Only this kind: `create_ticket.v1`.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Only this lane: `create-ticket@main`.
+    #[arg(long)]
+    pub(crate) lane: Option<String>,
+    /// Only this connection.
+    #[arg(long)]
+    pub(crate) connection: Option<String>,
+    /// Only about this request.
+    #[arg(long)]
+    pub(crate) request_id: Option<Uuid>,
+    /// Only with this class of the last error.
+    #[arg(long)]
+    pub(crate) error_class: Option<String>,
+    /// Only with these words in the last error.
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// Only stored from then on (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_after: Option<String>,
+    /// Only stored before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_before: Option<String>,
+    /// Only ended from then on.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) finished_after: Option<String>,
+    /// Only ended before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) finished_before: Option<String>,
+}
+
+/// With which jobs, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Act {
+    /// Ids of jobs; without any, all that match the filter.
+    pub(crate) ids: Vec<Uuid>,
+    #[command(flatten)]
+    pub(crate) filter: JobFilter,
+    /// So many a minute at most, bounded by the calls that the instance has left.
+    #[arg(long, value_name = "N")]
+    pub(crate) per_minute: Option<u32>,
+    /// Why; it goes into the audit trail.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Only say how many there are and what would happen.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Operations {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: OperationCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationCommand {
+    /// List what was done with jobs, and what is being done.
+    List,
+    /// Show how far one is.
+    Show {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Stop one; what it has done stays done.
+    Stop {
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Workers {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: WorkerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// List the workers that live.
+    List,
+    /// Let one take no new job and end.
+    Drain {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List entries, newest first.
+    List {
+        #[command(flatten)]
+        filter: AuditFilter,
+        /// At most this many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Prove that the trail is as it was sealed, in the database itself; exit code 6 when it is not.
+    Verify {
+        /// The head that an earlier proof has printed, kept elsewhere: it must still be part of the chain.
+        #[arg(long, value_name = "HEX")]
+        head: Option<String>,
+    },
+    /// Print all that match as CSV or as JSON lines.
+    Export {
+        #[command(flatten)]
+        filter: AuditFilter,
+        /// As what.
+        #[arg(long, default_value = "csv", value_parser = PossibleValuesParser::new(["csv", "jsonl"]))]
+        format: String,
+    },
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub(crate) struct AuditFilter {
+    /// Only by this actor: `operator:vera`.
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Only this action: `job.revived`.
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only about things of this kind: `request`.
+    #[arg(long)]
+    pub(crate) subject_kind: Option<String>,
+    /// Only about this thing.
+    #[arg(long)]
+    pub(crate) subject_id: Option<String>,
+    /// Only from then on (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) after: Option<String>,
+    /// Only before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) before: Option<String>,
+}
+
+fn roles() -> PossibleValuesParser {
+    PossibleValuesParser::new(shared::operator::Role::ALL.map(shared::operator::Role::as_str))
+}

@@ -1,0 +1,66 @@
+//! `queues list|pause|resume`, through the operator API.
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::args::QueueCommand;
+use crate::exit::Failure;
+use crate::output::{Mood, Output, cell, coloured, table};
+
+pub(crate) async fn run(api: &Api, command: QueueCommand, output: Output) -> Result<(), Failure> {
+    let queues = match command {
+        QueueCommand::List => api.get("/v1/ops/queues", &[]).await?,
+        QueueCommand::Pause { lane, reason } => {
+            let path = format!("/v1/ops/queues/{}/pause", in_path(&lane));
+            api.post(&path, &json!({ "reason": reason })).await?
+        }
+        QueueCommand::Resume { lane } => {
+            let path = format!("/v1/ops/queues/{}/resume", in_path(&lane));
+            api.post(&path, &json!({})).await?
+        }
+    };
+    output.show(&queues, |queues| {
+        let rows = queues["items"].as_array().into_iter().flatten().map(row);
+        let headings = [
+            "lane",
+            "state",
+            "bells",
+            "rung",
+            "due",
+            "running",
+            "parked",
+            "dead",
+            "workers",
+            "oldest due",
+        ];
+        table(&headings, rows)
+    });
+    Ok(())
+}
+
+fn row(it: &Value) -> Vec<String> {
+    let state = if it["is_open"] == true {
+        coloured("open", Mood::Good)
+    } else {
+        coloured("paused", Mood::Warn)
+    };
+    let names = [
+        "bells",
+        "rung",
+        "due",
+        "running",
+        "parked",
+        "dead",
+        "workers",
+        "oldest_due_at",
+    ];
+    [cell(&it["lane"]), state]
+        .into_iter()
+        .chain(names.iter().map(|name| cell(&it[*name])))
+        .collect()
+}
+
+/// A name as one part of a path.
+pub(crate) fn in_path(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
+}
