@@ -1,6 +1,7 @@
 pub mod bench;
 pub mod binary;
 pub mod bridge;
+pub mod browser;
 pub mod chaos;
 pub mod clock;
 pub mod databases;

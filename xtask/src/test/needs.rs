@@ -58,6 +58,16 @@ fn missing() -> Vec<&'static str> {
     if programs::postgres_folder().is_none() {
         missing.push("postgresql");
     }
+    // The console is tested in a real browser.
+    if ["chromium", "google-chrome"]
+        .iter()
+        .all(|name| programs::find(name).is_none())
+    {
+        missing.push("chromium");
+    }
+    if programs::find("chromedriver").is_none() {
+        missing.push("chromium-driver");
+    }
     if !has_c_compiler() {
         missing.push("build-essential");
     }

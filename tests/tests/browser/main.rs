@@ -1,0 +1,240 @@
+//! The console in a real browser: what an operator does at night, in both themes, on a phone, without a complaint of the browser and without
+//! a serious fault of accessibility.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::job::JobState;
+use shared::operator::Role;
+use shared::store::jobs;
+use simulator::FieldAcl;
+use tests::browser::Browser;
+use tests::databases::Flavour;
+use tests::operating::PASSWORD;
+use tests::running::Running;
+use uuid::Uuid;
+
+const PICTURES: &str = env!("CARGO_TARGET_TMPDIR");
+
+async fn signed_in(it: &Running, name: &str, role: Role) -> Browser {
+    it.bridge.enter(name, role).await;
+    let browser = Browser::open(&it.bridge.url()).await;
+    browser.go("/console").await;
+    browser.fill("#name", name).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.press("main button").await;
+    assert_eq!(browser.path().await, "/console");
+    browser
+}
+
+/// Updates that are dead because the account may not write the state of tickets; it may from then on.
+async fn dead_updates(it: &Running, count: usize) -> Vec<Uuid> {
+    it.main.set_knobs(|knobs| {
+        knobs.field_acl.push(FieldAcl {
+            table: "incident".into(),
+            field: "state".into(),
+            hidden: false,
+            read_only: true,
+            unless_role: None,
+        });
+    });
+    let mut requests = Vec::new();
+    for number in 0..count {
+        requests.push(it.ask(&format!("REQ-{number:03}"), "owned").await);
+    }
+    it.settle().await;
+    for id in &requests {
+        it.say(*id, "in_progress", json!({})).await;
+    }
+    it.settle().await;
+    it.main.set_knobs(|knobs| {
+        knobs.field_acl.pop();
+    });
+    let mut dead = Vec::new();
+    for id in requests {
+        dead.push(it.job(id, "update_servicenow_status.v1").await.id);
+    }
+    dead
+}
+
+async fn count(it: &Running, ids: &[Uuid], state: JobState) -> usize {
+    let states = jobs::states(it.bridge.store().conn(), ids).await.unwrap();
+    states.iter().filter(|(_, found)| *found == state).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_ticket_is_found_by_its_number_and_explained() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let id = it.opened("REQ-1", "access").await;
+    let number = it.number(id).await;
+    let browser = signed_in(&it, "vera", Role::Viewer).await;
+    browser
+        .fill("[data-search-all]", &format!("{number}\n"))
+        .await;
+    browser
+        .until("location.pathname.startsWith('/console/requests/')")
+        .await;
+    let words = browser.words().await;
+    assert!(
+        words.contains(&format!("{number} is up to date.")),
+        "{words}"
+    );
+    assert!(words.contains("Do you have to act?"), "{words}");
+    assert!(words.contains("POST"), "the call that made it: {words}");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_dead_jobs_are_retried_at_a_rate() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let dead = dead_updates(&it, 100).await;
+    assert_eq!(count(&it, &dead, JobState::Dead).await, 100);
+    let browser = signed_in(&it, "omar", Role::Operator).await;
+    browser.go("/console/jobs?state=dead").await;
+    browser.press("[data-scope=matching]").await;
+    browser.fill("[name=rate]", "600").await;
+    browser.press("[value=retry-paced]").await;
+    let words = browser.words().await;
+    assert!(words.contains("Retry 100 jobs?"), "{words}");
+    assert!(words.contains("At 600 a minute"), "{words}");
+    assert_eq!(
+        count(&it, &dead, JobState::Dead).await,
+        100,
+        "nothing happens before it is confirmed"
+    );
+    browser.fill("#reason", "the rule was corrected").await;
+    browser.press("main form button").await;
+    assert!(browser.path().await.starts_with("/console/operations/"));
+    assert_eq!(
+        count(&it, &dead, JobState::Dead).await,
+        90,
+        "a part of it at once"
+    );
+    for _ in 0..9 {
+        it.advance(Duration::from_secs(1));
+        scheduler::operations::tick(&it.bridge.scheduler)
+            .await
+            .unwrap();
+    }
+    // The page looks by itself.
+    browser
+        .until("document.querySelector('main').innerText.includes('100 of 100 jobs')")
+        .await;
+    it.settle().await;
+    assert_eq!(count(&it, &dead, JobState::Done).await, 100);
+    let csv = browser
+        .fetch("/v1/ops/jobs/export?state=done&kind=update_servicenow_status.v1")
+        .await;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let ids = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|name| name == "id")
+        .unwrap();
+    let rows: Vec<Uuid> = reader
+        .records()
+        .map(|row| row.unwrap()[ids].parse().unwrap())
+        .collect();
+    assert!(
+        dead.iter().all(|id| rows.contains(id)),
+        "all of them are in the file"
+    );
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_lane_is_paused_and_stops() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let browser = signed_in(&it, "omar", Role::Operator).await;
+    browser.go("/console/queues").await;
+    browser
+        .press("a[href='/console/queues/create-ticket%40main/pause']")
+        .await;
+    browser
+        .fill("#reason", "the instance is being upgraded")
+        .await;
+    browser.press("main form button").await;
+    let words = browser.words().await;
+    assert!(
+        words.contains("paused") && words.contains("the instance is being upgraded"),
+        "{words}"
+    );
+    it.opened("REQ-1", "access").await;
+    assert_eq!(it.records("incident").len(), 0, "it has stopped");
+    // The page looks by itself.
+    browser.until("[...document.querySelectorAll('tr')].some(it => it.innerText.includes('create-ticket@main') && it.innerText.includes('1'))").await;
+    browser
+        .press("form[action='/console/queues/create-ticket%40main/resume'] button")
+        .await;
+    it.pass(Duration::from_secs(12), Duration::from_secs(6))
+        .await;
+    assert_eq!(it.records("incident").len(), 1, "and goes on");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_page_reads_in_both_themes_and_on_a_phone() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let dead = dead_updates(&it, 3).await;
+    let id = it.opened("REQ-1", "access").await;
+    it.ask("REQ-2", "access").await;
+    let browser = signed_in(&it, "ada", Role::Admin).await;
+    let pages = [
+        ("overview", "/console".to_owned()),
+        ("requests", "/console/requests".to_owned()),
+        ("request", format!("/console/requests/{id}")),
+        ("jobs", "/console/jobs".to_owned()),
+        ("dead", "/console/jobs?state=dead".to_owned()),
+        ("job", format!("/console/jobs/{}", dead[0])),
+        ("operations", "/console/operations".to_owned()),
+        ("queues", "/console/queues".to_owned()),
+        ("pause", "/console/queues/all/pause".to_owned()),
+        ("workers", "/console/workers".to_owned()),
+        ("audit", "/console/audit".to_owned()),
+        ("search", "/console/search?q=joon.park".to_owned()),
+        ("missing", "/console/jobs/x".to_owned()),
+    ];
+    for (look, theme, width) in [
+        ("light", "light", 1280),
+        ("dark", "dark", 1280),
+        ("phone", "dark", 360),
+    ] {
+        browser
+            .page
+            .set_window_rect(0, 0, width, 900)
+            .await
+            .unwrap();
+        browser
+            .run(
+                "localStorage.setItem('tb.theme', arguments[0])",
+                vec![theme.into()],
+            )
+            .await;
+        for (name, path) in &pages {
+            browser.go(path).await;
+            let shown = browser
+                .run("return document.documentElement.dataset.theme", vec![])
+                .await;
+            assert_eq!(shown, theme, "{name}");
+            let wide = "return document.documentElement.scrollWidth > innerWidth";
+            assert_eq!(
+                browser.run(wide, vec![]).await,
+                false,
+                "{name} scrolls sideways on {look}"
+            );
+            assert_eq!(
+                browser.accessibility_faults().await,
+                Vec::<String>::new(),
+                "{name} {look}"
+            );
+            browser.picture(PICTURES, &format!("{name}-{look}")).await;
+            let mut complaints = browser.complaints().await;
+            // The browser's word for the status of the page that is not there.
+            complaints.retain(|it| !(*name == "missing" && it.contains("404")));
+            assert_eq!(complaints, Vec::<String>::new(), "{name} {look}");
+        }
+    }
+}
