@@ -7,12 +7,14 @@ use tests::binary::{Home, Running};
 
 mod chart;
 mod check;
+mod dashboards;
 mod database;
 mod demo;
 mod doctor;
 mod drift;
 mod generate;
 mod help;
+mod operators;
 mod requests;
 mod token;
 mod up;
