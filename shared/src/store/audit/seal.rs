@@ -31,7 +31,7 @@ pub struct Seal {
     pub number: i64,
     /// Whether it holds entries that appeared after their neighbours were sealed.
     pub is_late: bool,
-    /// Its smallest entry.
+    /// Of a regular block the number behind the block before, of the first and of late ones the smallest entry.
     pub first_id: i64,
     /// Its largest entry.
     pub last_id: i64,
@@ -84,16 +84,20 @@ pub async fn head(conn: &impl ConnectionTrait) -> Result<Option<Seal>, StoreErro
 pub async fn seal(store: &Store, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let tx = store.begin().await?;
     let head = head(&tx).await?;
-    let late = late(&tx, now).await?;
+    let newest = head.as_ref().map_or(0, |head| head.number);
+    let late = late(&tx, newest, now).await?;
+    let behind = sealed_up_to(&tx).await?;
     let (is_late, rows) = if late.is_empty() {
-        let behind = sealed_up_to(&tx).await?;
-        (false, settled(&tx, behind, now).await?)
+        (false, settled(&tx, behind.unwrap_or(0), now).await?)
     } else {
         (true, late)
     };
-    let Some(seal) = block(head.as_ref(), is_late, &rows, now) else {
+    let Some(mut seal) = block(head.as_ref(), is_late, &rows, now) else {
         return Ok(0);
     };
+    if let Some(behind) = behind.filter(|_| !is_late) {
+        seal.first_id = behind + 1;
+    }
     match insert(&tx, &seal).await {
         Ok(()) => {}
         // Another scheduler was faster.
@@ -109,15 +113,15 @@ struct Place {
     place: Option<i64>,
 }
 
-/// The largest entry of the regular blocks.
-async fn sealed_up_to(conn: &impl ConnectionTrait) -> Result<i64, StoreError> {
+/// The largest entry of the regular blocks, when there are any.
+async fn sealed_up_to(conn: &impl ConnectionTrait) -> Result<Option<i64>, StoreError> {
     let last: Option<Place> = Sql::new(
         conn,
         "SELECT last_id AS place FROM audit_seals WHERE NOT is_late ORDER BY number DESC LIMIT 1",
     )
     .one(conn)
     .await?;
-    Ok(last.and_then(|row| row.place).unwrap_or(0))
+    Ok(last.and_then(|row| row.place))
 }
 
 async fn settled(
@@ -139,27 +143,34 @@ async fn settled(
         .collect())
 }
 
+/// More blocks than these are not sealed in that time.
+const YOUNG: i64 = 10_000;
+/// Blocks with gaps that are looked into; in nearly all there is none.
+const GAPPED: i64 = 200;
+
 /// Entries that have filled gaps of young blocks.
 async fn late(
     conn: &impl ConnectionTrait,
+    newest: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<AuditRow>, StoreError> {
-    let young: Vec<Seal> = Sql::new(conn, "SELECT * FROM audit_seals WHERE sealed_at > ")
-        .bind(now - LATE)
-        .then(" ORDER BY number")
-        .all(conn)
-        .await?;
+    let young: Vec<Seal> = Sql::new(
+        conn,
+        "SELECT * FROM audit_seals WHERE (is_late OR last_id - first_id + 1 > LENGTH(digests) / 24) AND sealed_at > ",
+    )
+    .bind(now - LATE)
+    .then(" AND number > ")
+    .bind(newest - YOUNG)
+    .then(" ORDER BY number DESC LIMIT ")
+    .bind(GAPPED)
+    .all(conn)
+    .await?;
     let known: BTreeSet<i64> = young
         .iter()
         .filter(|seal| seal.is_late)
         .flat_map(|seal| seal.entries().map(|(id, _)| id).collect::<Vec<_>>())
         .collect();
     let mut gaps: Vec<i64> = young.iter().flat_map(Seal::gaps).collect();
-    // Between two blocks, too.
-    let regular: Vec<&Seal> = young.iter().filter(|seal| !seal.is_late).collect();
-    for pair in regular.windows(2) {
-        gaps.extend(pair[0].last_id + 1..pair[1].first_id);
-    }
     gaps.retain(|id| !known.contains(id));
     gaps.truncate(usize::try_from(BLOCK).unwrap_or(usize::MAX));
     if gaps.is_empty() {
