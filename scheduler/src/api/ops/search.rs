@@ -1,12 +1,14 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use shared::request::Request;
 use shared::store::requests::{self, Filter};
 use shared::store::{jobs, tickets};
+use shared::ticket::Ticket;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -113,19 +115,21 @@ pub(crate) async fn search(
     }
     requests.sort_by_key(|request| std::cmp::Reverse(request.id));
     requests.dedup_by_key(|request| request.id);
-    for request in requests {
-        let ticket = tickets::of_request(conn, request.id).await?;
-        found
-            .requests
-            .push(RequestView::of(request, ticket).seen_by(operating.role));
-    }
+    let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
+    let mut tickets: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
+        .await?
+        .into_iter()
+        .map(|ticket| (ticket.request_id, ticket))
+        .collect();
+    let view = |request: Request| {
+        let ticket = tickets.remove(&request.id);
+        RequestView::of(request, ticket).seen_by(operating.role)
+    };
+    found.requests = requests.into_iter().map(view).collect();
     Ok(found)
 }
 
-async fn list(
-    scheduler: &Scheduler,
-    filter: Filter,
-) -> Result<Vec<shared::request::Request>, Problem> {
+async fn list(scheduler: &Scheduler, filter: Filter) -> Result<Vec<Request>, Problem> {
     let (found, _) = requests::list(scheduler.store.conn(), &filter, None, SHOWN).await?;
     Ok(found)
 }
