@@ -3,8 +3,8 @@
 mod operators;
 
 pub(crate) use operators::{
-    Act, Audit, AuditCommand, AuditFilter, JobCommand, JobFilter, Jobs, OperationCommand,
-    Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
+    Act, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences, JobCommand, JobFilter, Jobs,
+    OperationCommand, Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Jobs(Jobs),
     /// See what was done with many jobs, and stop it.
     Operations(Operations),
+    /// See what is read how often, run it now, pause and resume it.
+    Cadences(Cadences),
     /// See the workers, and drain one.
     Workers(Workers),
     /// Read the audit trail.
@@ -335,6 +337,7 @@ mod tests {
             "queues",
             "jobs",
             "operations",
+            "cadences",
             "workers",
             "audit",
         ] {

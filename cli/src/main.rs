@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{AuditCommand, Cli, Command};
+use crate::args::{Cli, Command};
 use crate::exit::Failure;
 use crate::output::Output;
 
@@ -44,10 +44,6 @@ fn main() -> ExitCode {
     }
 }
 
-fn client(api: args::Api) -> Result<api::Api, Failure> {
-    api::Api::new(wiring::http_client()?, api.url, api.token)
-}
-
 async fn run(cli: Cli) -> Result<(), Failure> {
     let output = Output { json: cli.json };
     let config = cli.config;
@@ -63,25 +59,27 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Drift(drift) => commands::drift::run(config, drift, output).await,
         Command::Token(token) => commands::token::run(config, token, output).await,
         Command::Requests(requests) => {
-            commands::requests::run(&client(requests.api)?, requests.command, output).await
+            commands::requests::run(&wiring::client(requests.api)?, requests.command, output).await
         }
         Command::Operator(operator) => commands::operator::run(config, operator, output).await,
         Command::Queues(queues) => {
-            commands::queues::run(&client(queues.api)?, queues.command, output).await
+            commands::queues::run(&wiring::client(queues.api)?, queues.command, output).await
         }
-        Command::Jobs(jobs) => commands::jobs::run(&client(jobs.api)?, jobs.command, output).await,
+        Command::Jobs(jobs) => {
+            commands::jobs::run(&wiring::client(jobs.api)?, jobs.command, output).await
+        }
         Command::Operations(operations) => {
-            commands::operations::run(&client(operations.api)?, operations.command, output).await
+            commands::operations::run(&wiring::client(operations.api)?, operations.command, output)
+                .await
+        }
+        Command::Cadences(cadences) => {
+            let api = wiring::client(cadences.api)?;
+            commands::cadences::run(&api, cadences.command, output).await
         }
         Command::Workers(workers) => {
-            commands::workers::run(&client(workers.api)?, workers.command, output).await
+            commands::workers::run(&wiring::client(workers.api)?, workers.command, output).await
         }
-        Command::Audit(audit) => match audit.command {
-            AuditCommand::Verify { head } => {
-                commands::audit_verify::run(config, head.as_deref(), output).await
-            }
-            command => commands::audit::run(&client(audit.api)?, command, output).await,
-        },
+        Command::Audit(audit) => commands::audit::run(config, audit, output).await,
         Command::Health(health) => commands::health::run(&health, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -12,6 +12,8 @@ use shared::queue::{
 };
 use shared::store::{Store, StoreError, StoreOptions};
 
+use crate::api::Api;
+use crate::args;
 use crate::exit::Failure;
 
 /// The layers of the configuration of this process.
@@ -81,6 +83,11 @@ pub(crate) fn http_client() -> Result<reqwest::Client, Failure> {
         .build()
         .context("no HTTP client")?;
     Ok(client)
+}
+
+/// The API of a running bridge, as somebody with a token calls it.
+pub(crate) fn client(api: args::Api) -> Result<Api, Failure> {
+    Api::new(http_client()?, api.url, api.token)
 }
 
 /// The queue of the settings; for Redis this does not wait for a server that is down.

@@ -217,6 +217,35 @@ pub(crate) enum OperationCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Cadences {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: CadenceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CadenceCommand {
+    /// Show what is read how often.
+    List,
+    /// Let the turn of one come at once.
+    Run {
+        /// Its name: `changes:main:incident`.
+        name: String,
+    },
+    /// Let one not run until it is resumed.
+    Pause {
+        /// Its name.
+        name: String,
+    },
+    /// Let one run again.
+    Resume {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Workers {
     #[command(flatten)]
     pub(crate) api: Api,

@@ -1,22 +1,32 @@
-//! `audit list|export`, through the operator API.
+//! `audit list|export`, through the operator API; `audit verify` asks nobody but the database.
+
+use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::audit_verify;
 use crate::api::Api;
-use crate::args::{AuditCommand, AuditFilter};
+use crate::args::{Audit, AuditCommand, AuditFilter};
 use crate::exit::Failure;
 use crate::output::{Output, cell, table};
+use crate::wiring;
 
 const PAGE: usize = 1_000;
 
-pub(crate) async fn run(api: &Api, command: AuditCommand, output: Output) -> Result<(), Failure> {
-    match command {
-        AuditCommand::List { filter, limit } => list(api, &filter, limit, output).await,
-        // Needs the database and no API.
-        AuditCommand::Verify { .. } => Ok(()),
+pub(crate) async fn run(
+    config: Option<PathBuf>,
+    audit: Audit,
+    output: Output,
+) -> Result<(), Failure> {
+    match audit.command {
+        AuditCommand::Verify { head } => audit_verify::run(config, head.as_deref(), output).await,
+        AuditCommand::List { filter, limit } => {
+            list(&wiring::client(audit.api)?, &filter, limit, output).await
+        }
         AuditCommand::Export { filter, format } => {
             let mut query = query(&filter);
             query.push(("format", format));
+            let api = wiring::client(audit.api)?;
             api.print("/v1/ops/audit/export", &query).await
         }
     }

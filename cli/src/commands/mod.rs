@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod audit_verify;
+pub(crate) mod cadences;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod drift;

@@ -12,6 +12,7 @@ use crate::Scheduler;
 
 mod assets;
 mod audit_page;
+mod cadences_page;
 mod confirm_page;
 mod job_page;
 mod jobs_page;
@@ -51,6 +52,13 @@ pub(crate) fn router() -> Router<Arc<Scheduler>> {
             get(queues_page::ask).post(queues_page::pause),
         )
         .route("/console/queues/{lane}/resume", post(queues_page::resume))
+        .route("/console/cadences", get(cadences_page::show))
+        .route("/console/cadences/{name}/run", post(cadences_page::run))
+        .route("/console/cadences/{name}/pause", post(cadences_page::pause))
+        .route(
+            "/console/cadences/{name}/resume",
+            post(cadences_page::resume),
+        )
         .route("/console/workers", get(workers_page::show))
         .route("/console/workers/{id}/drain", post(workers_page::drain))
         .route("/console/audit", get(audit_page::show))

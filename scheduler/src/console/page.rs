@@ -152,6 +152,16 @@ pub(super) fn flash(query: Option<&str>) -> Option<Flash> {
             "What runs comes to its end; nothing more is claimed until somebody resumes.",
         ),
         "resumed" => ("ok", "Resumed.", "What waits is claimed again."),
+        "asked" => (
+            "ok",
+            "Its turn has come.",
+            "It runs within a second or two, when no run of it is under way.",
+        ),
+        "stilled" => (
+            "ok",
+            "Paused.",
+            "Nothing is read until somebody resumes it.",
+        ),
         "draining" => (
             "ok",
             "The worker drains.",

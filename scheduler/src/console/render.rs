@@ -13,9 +13,9 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 17] = templates![
+const TEMPLATES: [(&str, &str); 18] = templates![
     "base.html" "parts.html" "login.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
-    "operation.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
+    "operation.html" "cadences.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
     "error.html"
 ];
 
@@ -43,6 +43,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("tail", tail);
     environment.add_filter("pluralize", pluralize);
     environment.add_filter("trim_slash", trim_slash);
+    environment.add_filter("span", span);
     environment.add_filter("operation_badge", operation_badge);
     environment
 }
@@ -106,6 +107,15 @@ fn trim_slash(pointer: String) -> String {
     pointer.trim_start_matches('/').to_owned()
 }
 
+/// Seconds as people say them.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}
+
 /// The colour and shape of where an operation stands.
 #[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]
 fn operation_badge(state: String) -> &'static str {
@@ -141,6 +151,7 @@ mod tests {
             clock("2030-03-01T09:00:00.5+01:00".to_owned()).unwrap(),
             "2030-03-01 08:00:00 UTC"
         );
+        assert_eq!([30, 600, 86_400].map(span), ["30 s", "10 min", "24 h"]);
         assert!(iso("yesterday".to_owned()).is_err());
     }
 }

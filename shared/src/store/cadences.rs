@@ -143,6 +143,21 @@ pub async fn set_paused(
     Ok(touched == 1)
 }
 
+/// Lets the turn of a cadence come at once. False when there is none of that name, or it is paused.
+pub async fn run_now(
+    conn: &impl ConnectionTrait,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let touched = Sql::new(conn, "UPDATE cadences SET next_at = ")
+        .bind(now)
+        .then(" WHERE NOT paused AND name = ")
+        .bind(name)
+        .run(conn)
+        .await?;
+    Ok(touched == 1)
+}
+
 /// Every cadence, by name.
 pub async fn list(conn: &impl ConnectionTrait) -> Result<Vec<Cadence>, StoreError> {
     let rows = Entity::find().order_by_asc(Column::Name).all(conn).await?;

@@ -192,6 +192,7 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
         ("operations", "/console/operations".to_owned()),
         ("queues", "/console/queues".to_owned()),
         ("pause", "/console/queues/all/pause".to_owned()),
+        ("cadences", "/console/cadences".to_owned()),
         ("workers", "/console/workers".to_owned()),
         ("audit", "/console/audit".to_owned()),
         ("search", "/console/search?q=joon.park".to_owned()),

@@ -137,6 +137,12 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
             .stdout
             .contains("callback")
     );
+    let cadences = home.run("cadences list --json").with_code(0).json();
+    let cadence = cadences[0]["name"].as_str().unwrap();
+    home.run(&format!("cadences pause {cadence}")).with_code(0);
+    home.run(&format!("cadences run {cadence}")).with_code(7);
+    home.run(&format!("cadences resume {cadence}")).with_code(0);
+    home.run("cadences run nothing").with_code(4);
     let workers = home.run("workers list --json").with_code(0).json();
     assert_eq!(workers.as_array().unwrap().len(), 1);
     let trail = home

@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod access;
 mod acting;
+mod cadences;
 mod console;
 mod finding;
 mod queues;
