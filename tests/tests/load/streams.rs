@@ -70,8 +70,8 @@ async fn a_thousand_silent_streams_cost_the_database_as_much_as_one() {
 
     bridge.answers_others("news").await;
     for stream in &mut streams {
-        let read = until_contains(stream, "\n\n").await;
-        assert!(read.contains("\"external_id\":\"news\""), "{read}");
+        // Behind signs of life, where the machine was slow.
+        until_contains(stream, "\"external_id\":\"news\"").await;
     }
     bridge.stop();
 }
