@@ -40,7 +40,6 @@
     store.set('theme', next);
     applyTheme(next);
     nameTheme();
-    drawCharts(document);
   }
 
   // --- Time ----------------------------------------------------------------------------------------------------
@@ -249,84 +248,11 @@
     if (dialog && !dialog.open) dialog.showModal();
   }
 
-  // --- Charts --------------------------------------------------------------------------------------------------
-
-  // Each chart is <figure class="chart"> with its figures in data-chart and its key in HTML; colours are read from the
-  // key's swatches, so the style sheet alone knows them. The same figures stand in a table below.
-  const charts = new Map();
-  const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3]];
-
-  function drawChart(figure) {
-    const plot = figure.querySelector('.chart__plot');
-    let data;
-    try { data = JSON.parse(figure.dataset.chart); } catch { return; }
-    charts.get(figure)?.destroy();
-    const style = getComputedStyle(figure);
-    const rows = all('.chart__key li', figure);
-    const unit = data.unit ? ' ' + data.unit : '';
-    const axis = { stroke: style.color, grid: { stroke: style.borderTopColor, width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' };
-    const series = rows.map((row, i) => ({
-      label: row.dataset.label,
-      stroke: getComputedStyle(row.querySelector('.swatch')).color,
-      dash: DASHES[i % DASHES.length],
-      width: 1.75,
-      spanGaps: false,
-      points: { show: false },
-    }));
-    const tell = (u) => {
-      const last = data.x.length - 1;
-      const at = u.cursor.idx ?? last;
-      rows.forEach((row, i) => {
-        const value = data.series[i][at];
-        row.querySelector('b').textContent = value === null ? 'none' : value.toLocaleString('en-GB') + unit;
-      });
-    };
-    charts.set(figure, new window.uPlot({
-      width: plot.clientWidth,
-      height: plot.clientHeight,
-      tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-      legend: { show: false },
-      cursor: { sync: { key: 'tb' }, y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (u, low, high) => [0, Math.max(high * 1.1, 1)] } },
-      padding: [8, 8, 0, 0],
-      axes: [{ ...axis, values: '{HH}:{mm}', grid: { show: false }, size: 26, gap: 4 }, { ...axis, size: 42, gap: 6 }],
-      series: [{}, ...series],
-      hooks: { setCursor: [tell], ready: [tell] },
-    }, [data.x, ...data.series], plot));
-  }
-
-  function drawCharts(within) {
-    if (!window.uPlot) return;
-    for (const figure of charts.keys()) {
-      if (!figure.isConnected) {
-        charts.get(figure).destroy();
-        charts.delete(figure);
-      }
-    }
-    for (const figure of all('[data-chart]', within)) drawChart(figure);
-  }
-
-  let resizing = 0;
-
-  function onResize() {
-    clearTimeout(resizing);
-    resizing = setTimeout(() => {
-      for (const [figure, chart] of charts) {
-        const plot = figure.querySelector('.chart__plot');
-        chart.setSize({ width: plot.clientWidth, height: plot.clientHeight });
-      }
-    }, 100);
-  }
-
   // --- Start ---------------------------------------------------------------------------------------------------
 
   function prepare(within) {
     tellTimes(within);
     for (const form of all('[data-pick-form]', within)) countPicked(form);
-    // A swap replaces some figures and leaves others: those that are drawn already stay as they are.
-    if (within === document && charts.size) {
-      if (all('[data-chart]').some((figure) => !charts.has(figure))) drawCharts(document);
-    } else drawCharts(within);
     showLive();
   }
 
@@ -361,8 +287,6 @@
     document.addEventListener('keydown', onKey);
     // A page from the history comes back with its ticks, after this event.
     window.addEventListener('pageshow', () => prepare(document));
-    window.addEventListener('resize', onResize);
-    window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawCharts(document));
     const keys = document.querySelector('[data-keys-switch]');
     if (keys) keys.checked = store.get('keys') !== 'off';
     prepare(document);

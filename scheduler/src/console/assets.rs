@@ -10,7 +10,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Name, type and content.
-const ALL: [(&str, &str, &str); 6] = [
+const ALL: [(&str, &str, &str); 4] = [
     (
         "console.css",
         CSS,
@@ -25,16 +25,6 @@ const ALL: [(&str, &str, &str); 6] = [
         "htmx.min.js",
         SCRIPT,
         include_str!("../../console/assets/htmx.min.js"),
-    ),
-    (
-        "uPlot.min.js",
-        SCRIPT,
-        include_str!("../../console/assets/uPlot.min.js"),
-    ),
-    (
-        "uPlot.min.css",
-        CSS,
-        include_str!("../../console/assets/uPlot.min.css"),
     ),
     (
         "LICENSES.txt",
