@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::page::{Page, flash};
-use super::query::{again, chosen, for_api, for_template};
+use super::query::{again, chosen, export, for_api, for_template};
 use crate::api::ops::audit;
 
 const NAMES: [&str; 7] = [
@@ -36,6 +36,7 @@ pub(super) async fn show(page: Page, RawQuery(query): RawQuery) -> Response {
         "problem": problem,
         "chosen": for_template(&chosen, &NAMES),
         "query": again(&chosen),
+        "query_more": export(&chosen, "after", page.scheduler.now()),
         "flash": flash(query.as_deref()),
     });
     page.show("audit.html", "audit", context)

@@ -4,11 +4,13 @@ use axum::extract::RawQuery;
 use axum::response::Response;
 use serde_json::json;
 use shared::job::{JobKind, JobState};
+use shared::store::jobs::JobFilter;
 
 use super::page::{Page, flash};
-use super::query::{WINDOWS, again, chosen, for_api, for_template};
+use super::query::{again, chosen, export, for_api, for_template, windows, without_place};
 use crate::api::ops::{list_jobs, queues};
 use crate::api::problem::Problem;
+use crate::api::query::Params;
 
 const NAMES: [&str; 11] = [
     "state",
@@ -42,11 +44,7 @@ pub(super) async fn show(page: Page, RawQuery(query): RawQuery) -> Response {
         Err(problem) => return page.refuse(&problem, "/console/jobs"),
     };
     let again = again(&chosen);
-    let more = export_query(&chosen, &page);
-    let windows: Vec<_> = WINDOWS
-        .iter()
-        .map(|(word, label, _)| json!({ "word": word, "label": label }))
-        .collect();
+    let more = export(&chosen, "created_after", page.scheduler.now());
     let context = json!({
         "page": found,
         "problem": problem,
@@ -56,7 +54,7 @@ pub(super) async fn show(page: Page, RawQuery(query): RawQuery) -> Response {
         "states": JobState::ALL.map(JobState::as_str),
         "kinds": JobKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
         "lanes": lanes,
-        "windows": windows,
+        "windows": windows(),
         "flash": flash(query.as_deref()),
     });
     page.show("jobs.html", "jobs", context)
@@ -70,32 +68,11 @@ fn none() -> list_jobs::OpsJobPage {
     }
 }
 
-/// The same filter for an export, behind its own parameters.
-fn export_query(chosen: &[(String, String)], page: &Page) -> String {
-    let all: Vec<_> = chosen
-        .iter()
-        .filter(|(name, _)| name != "cursor")
-        .cloned()
-        .collect();
-    let query = for_api(&all, "created_after", page.scheduler.now());
-    if query.is_empty() {
-        query
-    } else {
-        format!("&{query}")
-    }
-}
-
-/// What was wrong with a filter, for pages that act on it.
-pub(super) fn filter_of(
-    query: &str,
-    page: &Page,
-) -> Result<shared::store::jobs::JobFilter, Problem> {
-    let chosen: Vec<_> = chosen(Some(query))
-        .into_iter()
-        .filter(|(name, _)| name != "cursor")
-        .collect();
+/// The filter of a query of this page, for pages that act on it.
+pub(super) fn filter_of(query: &str, page: &Page) -> Result<JobFilter, Problem> {
+    let chosen = without_place(&chosen(Some(query)));
     let asked = for_api(&chosen, "created_after", page.scheduler.now());
-    let mut params = crate::api::query::Params::of(Some(&asked));
+    let mut params = Params::of(Some(&asked));
     let filter = list_jobs::filter(&mut params);
     params.finish()?;
     Ok(filter)

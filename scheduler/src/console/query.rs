@@ -1,11 +1,11 @@
 //! From the query of a page to that of the API: fields that were left empty are none, and times are written as people's browsers do.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 /// Windows of time that can be chosen.
-pub(super) const WINDOWS: [(&str, &str, i64); 5] = [
+const WINDOWS: [(&str, &str, i64); 5] = [
     ("15m", "Last 15 min", 15),
     ("1h", "Last hour", 60),
     ("24h", "Last 24 h", 24 * 60),
@@ -45,12 +45,35 @@ pub(super) fn for_template(chosen: &[(String, String)], names: &[&str]) -> Value
     Value::Object(map)
 }
 
+/// The windows as templates show them.
+pub(super) fn windows() -> Vec<Value> {
+    WINDOWS
+        .iter()
+        .map(|(word, label, _)| json!({ "word": word, "label": label }))
+        .collect()
+}
+
+/// The same fields without the place of the page.
+pub(super) fn without_place(chosen: &[(String, String)]) -> Vec<(String, String)> {
+    let kept = chosen.iter().filter(|(name, _)| name != "cursor");
+    kept.cloned().collect()
+}
+
 /// The same fields as a query of this page, without the place of the page.
 pub(super) fn again(chosen: &[(String, String)]) -> String {
-    let kept = chosen.iter().filter(|(name, _)| name != "cursor");
     form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(kept)
+        .extend_pairs(without_place(chosen))
         .finish()
+}
+
+/// The same filter for an export, behind its own parameters.
+pub(super) fn export(chosen: &[(String, String)], window_of: &str, now: DateTime<Utc>) -> String {
+    let query = for_api(&without_place(chosen), window_of, now);
+    if query.is_empty() {
+        query
+    } else {
+        format!("&{query}")
+    }
 }
 
 /// The same fields as the API wants them. The window is counted back from `now` as `window_of`.
@@ -101,6 +124,11 @@ mod tests {
             again(&all),
             "state=dead&window=1h&finished_before=2030-01-31T12%3A30&lane=a%40b"
         );
+        assert_eq!(
+            export(&all, "created_after", now),
+            "&state=dead&created_after=2030-03-17T16%3A46%3A40Z&finished_before=2030-01-31T12%3A30%3A00Z&lane=a%40b"
+        );
+        assert_eq!(export(&[], "created_after", now), "");
         let shown = for_template(&all, &["state", "text"]);
         assert_eq!(shown, serde_json::json!({"state": "dead", "text": ""}));
     }

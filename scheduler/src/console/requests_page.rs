@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::request::RequestState;
 
 use super::page::{Page, flash};
-use super::query::{WINDOWS, again, chosen, for_api, for_template};
+use super::query::{again, chosen, for_api, for_template, windows};
 use crate::api::ops::{list_requests, show_request};
 
 const NAMES: [&str; 11] = [
@@ -33,10 +33,6 @@ pub(super) async fn list(page: Page, RawQuery(query): RawQuery) -> Response {
         Err(problem) => return page.refuse(&problem, "/console/requests"),
     };
     let settings = &page.scheduler.settings;
-    let windows: Vec<_> = WINDOWS
-        .iter()
-        .map(|(word, label, _)| json!({ "word": word, "label": label }))
-        .collect();
     let context = json!({
         "page": found,
         "problem": problem,
@@ -45,7 +41,7 @@ pub(super) async fn list(page: Page, RawQuery(query): RawQuery) -> Response {
         "states": RequestState::ALL.map(RequestState::as_str),
         "sources": settings.sources.keys().collect::<Vec<_>>(),
         "routes": settings.routes.iter().map(|route| &route.name).collect::<Vec<_>>(),
-        "windows": windows,
+        "windows": windows(),
         "flash": flash(query.as_deref()),
     });
     page.show("requests.html", "requests", context)
