@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,11 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::request::RequestState;
 use shared::store::requests::{self, Filter, ListCursor};
-use shared::store::tickets;
-use shared::ticket::Ticket;
 use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::auth::Caller;
 use super::documented_problems::OfReading;
@@ -92,26 +88,17 @@ pub(crate) async fn list_requests(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RequestPage>, Problem> {
     let mut params = Params::of(query.as_deref());
-    let filter = filter(&mut params, caller.source);
+    let filter = Filter {
+        source: Some(caller.source),
+        ..filter(&mut params)
+    };
     let after =
         params.parsed::<ListCursor>("cursor", "send next_cursor of the page before, unchanged");
     let limit = params.limit(1..=LONGEST_PAGE, USUAL_PAGE);
     params.finish()?;
     let conn = scheduler.store.conn();
     let (found, next) = requests::list(conn, &filter, after, limit).await?;
-    let ids: Vec<Uuid> = found.iter().map(|request| request.id).collect();
-    let mut planned: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
-        .await?
-        .into_iter()
-        .map(|ticket| (ticket.request_id, ticket))
-        .collect();
-    let items = found
-        .into_iter()
-        .map(|request| {
-            let ticket = planned.remove(&request.id);
-            RequestView::of(request, ticket)
-        })
-        .collect();
+    let items = RequestView::of_all(conn, found).await?;
     let next_cursor = next.map(|cursor| cursor.to_string());
     let next = next_cursor
         .as_deref()
@@ -123,13 +110,14 @@ pub(crate) async fn list_requests(
     }))
 }
 
-fn filter(params: &mut Params, source: String) -> Filter {
+/// All but the source.
+pub(crate) fn filter(params: &mut Params) -> Filter {
     let states = format!(
         "send one of {}",
         RequestState::ALL.map(RequestState::as_str).join(", ")
     );
     Filter {
-        source: Some(source),
+        source: None,
         state: params.list("state", &states),
         category: params.text("category", 100),
         route: params.text("route", 100),
@@ -173,7 +161,7 @@ mod tests {
             .map(|name| format!("{name}=%00"))
             .collect();
         let mut params = Params::of(Some(&query.join("&")));
-        filter(&mut params, "idm".to_owned());
+        filter(&mut params);
         params.parsed::<ListCursor>("cursor", "");
         params.limit(1..=1, 1);
         let errors = params.finish().unwrap_err().errors;

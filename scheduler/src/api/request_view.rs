@@ -1,13 +1,15 @@
 //! A request as its source sees it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 use serde_json::Value;
 use shared::operator::Role;
 use shared::request::{Request, RequestState};
+use shared::store::{StoreError, tickets};
 use shared::ticket::{Ticket, TicketKind};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -179,6 +181,24 @@ impl RequestView {
 impl RequestView {
     pub(crate) fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Of several requests, in their order, whose tickets are read together.
+    pub(crate) async fn of_all(
+        conn: &impl ConnectionTrait,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Self>, StoreError> {
+        let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
+        let mut tickets: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
+            .await?
+            .into_iter()
+            .map(|ticket| (ticket.request_id, ticket))
+            .collect();
+        let view = |request: Request| {
+            let ticket = tickets.remove(&request.id);
+            Self::of(request, ticket)
+        };
+        Ok(requests.into_iter().map(view).collect())
     }
 
     /// Without what people wrote, for operators who only look.

@@ -1,20 +1,16 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::request::RequestState;
 use shared::store::requests::{self, Filter, ListCursor};
-use shared::store::tickets;
-use shared::ticket::Ticket;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::caller::Operating;
 use crate::Scheduler;
 use crate::api::documented_problems::OfOperating;
+use crate::api::list_requests::filter;
 use crate::api::problem::Problem;
 use crate::api::query::Params;
 use crate::api::request_view::RequestView;
@@ -93,47 +89,23 @@ pub(crate) async fn page(
     query: Option<&str>,
 ) -> Result<OpsRequestPage, Problem> {
     let mut params = Params::of(query);
-    let filter = filter(&mut params);
+    let filter = Filter {
+        source: params.text("source", 100),
+        ..filter(&mut params)
+    };
     let after =
         params.parsed::<ListCursor>("cursor", "send next_cursor of the page before, unchanged");
     let limit = params.limit(1..=LONGEST_PAGE, USUAL_PAGE);
     params.finish()?;
     let conn = scheduler.store.conn();
     let (found, next) = requests::list(conn, &filter, after, limit).await?;
-    let ids: Vec<Uuid> = found.iter().map(|request| request.id).collect();
-    let mut tickets: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
+    let items = RequestView::of_all(conn, found)
         .await?
         .into_iter()
-        .map(|ticket| (ticket.request_id, ticket))
-        .collect();
-    let items = found
-        .into_iter()
-        .map(|request| {
-            let ticket = tickets.remove(&request.id);
-            RequestView::of(request, ticket).seen_by(operating.role)
-        })
+        .map(|view| view.seen_by(operating.role))
         .collect();
     Ok(OpsRequestPage {
         items,
         next_cursor: next.map(|cursor| cursor.to_string()),
     })
-}
-
-fn filter(params: &mut Params) -> Filter {
-    let states = format!(
-        "send one of {}",
-        RequestState::ALL.map(RequestState::as_str).join(", ")
-    );
-    Filter {
-        source: params.text("source", 100),
-        state: params.list("state", &states),
-        category: params.text("category", 100),
-        route: params.text("route", 100),
-        external_id: params.text("external_id", 100),
-        requested_for: params.text("requested_for", 100),
-        attention: params.flag("attention"),
-        created_after: params.time("created_after"),
-        created_before: params.time("created_before"),
-        text: params.text("text", 200),
-    }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +8,6 @@ use serde::Serialize;
 use shared::request::Request;
 use shared::store::requests::{self, Filter};
 use shared::store::{jobs, tickets};
-use shared::ticket::Ticket;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -115,17 +114,11 @@ pub(crate) async fn search(
     }
     requests.sort_by_key(|request| std::cmp::Reverse(request.id));
     requests.dedup_by_key(|request| request.id);
-    let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
-    let mut tickets: HashMap<Uuid, Ticket> = tickets::of_requests(conn, &ids)
+    found.requests = RequestView::of_all(conn, requests)
         .await?
         .into_iter()
-        .map(|ticket| (ticket.request_id, ticket))
+        .map(|view| view.seen_by(operating.role))
         .collect();
-    let view = |request: Request| {
-        let ticket = tickets.remove(&request.id);
-        RequestView::of(request, ticket).seen_by(operating.role)
-    };
-    found.requests = requests.into_iter().map(view).collect();
     Ok(found)
 }
 
