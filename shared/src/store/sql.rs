@@ -156,6 +156,16 @@ pub(super) fn among(conn: &impl ConnectionTrait, column: impl ColumnTrait, ids: 
     }
 }
 
+/// What LIKE takes for `text` anywhere, in lower case; with `\` as the escape.
+pub(super) fn anywhere(text: &str) -> String {
+    let escaped = text
+        .to_lowercase()
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
 /// An array of objects. Written straight into the text: a tree of values would cost as much as the statement.
 fn json_of(names: &[&str], rows: Vec<Vec<Value>>) -> String {
     let mut text = Vec::with_capacity(rows.len() * 256);

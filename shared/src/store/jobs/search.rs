@@ -13,7 +13,7 @@ use crate::job::JobState;
 use crate::store::StoreError;
 use crate::store::entities::jobs::Model;
 use crate::store::ids::{first_id, time_of};
-use crate::store::sql::Sql;
+use crate::store::sql::{Sql, anywhere};
 
 /// Rows that one page looks at, at most.
 const LOOKS: i64 = 50_000;
@@ -283,18 +283,8 @@ fn conditions(mut statement: Sql, filter: &JobFilter) -> Sql {
     match &filter.text {
         Some(text) => statement
             .then(" AND LOWER(last_error) LIKE ")
-            .bind(pattern(text))
+            .bind(anywhere(text))
             .then(" ESCAPE '\\'"),
         None => statement,
     }
-}
-
-/// `text` anywhere, in lower case.
-fn pattern(text: &str) -> String {
-    let escaped = text
-        .to_lowercase()
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
-    format!("%{escaped}%")
 }

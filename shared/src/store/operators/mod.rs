@@ -172,6 +172,12 @@ pub async fn logged_in(
     .await
 }
 
+/// A role as stored.
+fn role(word: &str) -> Result<Role, StoreError> {
+    word.parse()
+        .map_err(|error| StoreError::corrupt("role", error))
+}
+
 async fn tell(
     conn: &impl ConnectionTrait,
     action: &str,
@@ -198,10 +204,7 @@ impl TryFrom<Model> for Operator {
     type Error = StoreError;
 
     fn try_from(row: Model) -> Result<Self, StoreError> {
-        let role = row
-            .role
-            .parse()
-            .map_err(|error| StoreError::corrupt("role", error))?;
+        let role = role(&row.role)?;
         Ok(Self {
             name: row.name,
             role,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
+use super::role;
 use crate::operator::Role;
 use crate::store::StoreError;
 use crate::store::sql::Sql;
@@ -89,10 +90,7 @@ pub async fn session(
             .run(conn)
             .await?;
     }
-    let role = row
-        .role
-        .parse()
-        .map_err(|error| StoreError::corrupt("role", error))?;
+    let role = role(&row.role)?;
     Ok(Some(Session {
         operator: row.operator,
         role,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Session, tell};
+use super::{Session, role, tell};
 use crate::store::audit::Actor;
 use crate::store::sql::Sql;
 use crate::store::{StoreError, new_id};
@@ -123,10 +123,7 @@ pub async fn authenticate(
             .run(conn)
             .await?;
     }
-    let role = row
-        .role
-        .parse()
-        .map_err(|error| StoreError::corrupt("role", error))?;
+    let role = role(&row.role)?;
     Ok(Some(Session {
         operator: row.operator,
         role,

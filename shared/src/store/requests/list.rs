@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::request::{Request, RequestState};
 use crate::store::StoreError;
 use crate::store::entities::requests::{Column, Entity, Model};
+use crate::store::sql::anywhere;
 
 /// Which requests; an empty filter means all. What is set must all hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -200,12 +201,7 @@ fn condition(filter: &Filter) -> Condition {
 
 /// Whether one of the texts people look for holds `text`.
 fn says(text: &str) -> Condition {
-    let escaped = text
-        .to_lowercase()
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
-    let pattern = format!("%{escaped}%");
+    let pattern = anywhere(text);
     [
         Column::ExternalId,
         Column::Item,
