@@ -95,6 +95,8 @@ fn plan(page: &Page, fields: &Fields) -> Result<Option<Value>, Problem> {
 }
 
 async fn ask(page: &Page, mut plan: Value, back: &str, problem: Option<&Problem>) -> Response {
+    // What was typed is shown again, whatever is wrong with it.
+    let reason = plan["reason"].take();
     let new = match NewOperation::read(&plan) {
         Ok(new) => new,
         Err(problem) => return page.refuse(&problem, JOBS),
@@ -115,7 +117,7 @@ async fn ask(page: &Page, mut plan: Value, back: &str, problem: Option<&Problem>
         "will": planned.words,
         "dangerous": matches!(new.action, JobAction::Cancel | JobAction::Kill),
         "plan": encoded(&plan),
-        "reason": plan["reason"].as_str().unwrap_or_default(),
+        "reason": reason.as_str().unwrap_or_default(),
         "back": back,
         "problem": problem,
         "flash": null,
