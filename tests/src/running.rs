@@ -17,7 +17,7 @@ use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::Job;
 use shared::store::{Store, jobs, requests, tickets};
 use shared::ticket::Ticket;
-use simulator::{AgentAction, CallFilter, Clock, Fault, Options, RowMap, Simulator};
+use simulator::{AgentAction, CallFilter, Clock, Fault, FieldAcl, Options, RowMap, Simulator};
 use uuid::Uuid;
 
 use crate::bridge::{Answer, Api, Bridge, asked};
@@ -313,6 +313,42 @@ impl Running {
             .await;
         assert!(answer.status < 300, "{} {}", answer.status, answer.body);
         answer
+    }
+
+    /// Updates that are dead, because the account may not write the state of tickets; it may from then on. Their ids, oldest first.
+    pub async fn dead_updates(&self, count: usize) -> Vec<Uuid> {
+        self.main.set_knobs(|knobs| {
+            knobs.field_acl.push(FieldAcl {
+                table: "incident".into(),
+                field: "state".into(),
+                hidden: false,
+                read_only: true,
+                unless_role: None,
+            });
+        });
+        let mut requests = Vec::new();
+        for number in 0..count {
+            requests.push(self.ask(&format!("U-{number}"), "owned").await);
+        }
+        self.settle().await;
+        for id in &requests {
+            self.say(*id, "in_progress", json!({})).await;
+            // Ids begin with their time, and are told in their order.
+            self.advance(Duration::from_millis(5));
+        }
+        self.settle().await;
+        // What a test does next is later than their ends.
+        self.advance(Duration::from_millis(5));
+        self.main.set_knobs(|knobs| {
+            knobs.field_acl.pop();
+        });
+        let mut dead = Vec::new();
+        for id in requests {
+            let job = self.job(id, "update_servicenow_status.v1").await;
+            assert_eq!(job.state, JobState::Dead, "{job:?}");
+            dead.push(job.id);
+        }
+        dead
     }
 
     /// A request as stored.

@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use shared::job::JobState;
 use shared::operator::Role;
 use shared::store::jobs;
-use simulator::FieldAcl;
 use tests::browser::Browser;
 use tests::databases::Flavour;
 use tests::operating::PASSWORD;
@@ -27,36 +25,6 @@ async fn signed_in(it: &Running, name: &str, role: Role) -> Browser {
     browser.press("main button").await;
     assert_eq!(browser.path().await, "/console");
     browser
-}
-
-/// Updates that are dead because the account may not write the state of tickets; it may from then on.
-async fn dead_updates(it: &Running, count: usize) -> Vec<Uuid> {
-    it.main.set_knobs(|knobs| {
-        knobs.field_acl.push(FieldAcl {
-            table: "incident".into(),
-            field: "state".into(),
-            hidden: false,
-            read_only: true,
-            unless_role: None,
-        });
-    });
-    let mut requests = Vec::new();
-    for number in 0..count {
-        requests.push(it.ask(&format!("REQ-{number:03}"), "owned").await);
-    }
-    it.settle().await;
-    for id in &requests {
-        it.say(*id, "in_progress", json!({})).await;
-    }
-    it.settle().await;
-    it.main.set_knobs(|knobs| {
-        knobs.field_acl.pop();
-    });
-    let mut dead = Vec::new();
-    for id in requests {
-        dead.push(it.job(id, "update_servicenow_status.v1").await.id);
-    }
-    dead
 }
 
 async fn count(it: &Running, ids: &[Uuid], state: JobState) -> usize {
@@ -89,7 +57,7 @@ async fn a_ticket_is_found_by_its_number_and_explained() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_dead_jobs_are_retried_at_a_rate() {
     let it = Running::start(Flavour::Sqlite).await;
-    let dead = dead_updates(&it, 100).await;
+    let dead = it.dead_updates(100).await;
     assert_eq!(count(&it, &dead, JobState::Dead).await, 100);
     let browser = signed_in(&it, "omar", Role::Operator).await;
     browser.go("/console/jobs?state=dead").await;
@@ -178,7 +146,7 @@ async fn a_lane_is_paused_and_stops() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_page_reads_in_both_themes_and_on_a_phone() {
     let it = Running::start(Flavour::Sqlite).await;
-    let dead = dead_updates(&it, 3).await;
+    let dead = it.dead_updates(3).await;
     let id = it.opened("REQ-1", "access").await;
     it.ask("REQ-2", "access").await;
     let browser = signed_in(&it, "ada", Role::Admin).await;

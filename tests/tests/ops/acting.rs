@@ -12,8 +12,6 @@ use tests::bridge::Api;
 use tests::running::Running;
 use uuid::Uuid;
 
-use super::dead_updates;
-
 on_both!(
     a_dead_job_gets_a_fresh_start,
     what_will_happen_is_counted_first,
@@ -38,7 +36,7 @@ async fn states(it: &Running, ids: &[Uuid]) -> Vec<JobState> {
 }
 
 async fn a_dead_job_gets_a_fresh_start(it: &Running) {
-    let dead = dead_updates(it, 1).await;
+    let dead = it.dead_updates(1).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let begun = act(
         &omar,
@@ -80,7 +78,7 @@ async fn a_dead_job_gets_a_fresh_start(it: &Running) {
 }
 
 async fn what_will_happen_is_counted_first(it: &Running) {
-    let dead = dead_updates(it, 3).await;
+    let dead = it.dead_updates(3).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let body = json!({"action": "retry", "filter": {}, "per_minute": 2, "dry_run": true});
     let counted = act(&omar, body).await;
@@ -120,7 +118,7 @@ async fn what_will_happen_is_counted_first(it: &Running) {
 }
 
 async fn all_that_match_are_treated_and_those_that_do_not_fit_are_left_out(it: &Running) {
-    let dead = dead_updates(it, 3).await;
+    let dead = it.dead_updates(3).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let all = act(
         &omar,
@@ -159,7 +157,7 @@ async fn all_that_match_are_treated_and_those_that_do_not_fit_are_left_out(it: &
 }
 
 async fn a_paced_retry_keeps_its_rate_and_is_stopped(it: &Running) {
-    let dead = dead_updates(it, 5).await;
+    let dead = it.dead_updates(5).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let begun = act(
         &omar,
@@ -290,7 +288,7 @@ async fn a_job_that_waits_runs_now(it: &Running) {
 }
 
 async fn two_operators_at_once_do_it_once(it: &Running) {
-    let dead = dead_updates(it, 1).await;
+    let dead = it.dead_updates(1).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let vera = it.bridge.operator("vera", Role::Operator).await;
     let body = json!({"action": "retry", "ids": dead});
@@ -316,7 +314,7 @@ async fn two_operators_at_once_do_it_once(it: &Running) {
 }
 
 async fn jobs_that_come_later_are_not_touched(it: &Running) {
-    let dead = dead_updates(it, 2).await;
+    let dead = it.dead_updates(2).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let begun = act(
         &omar,

@@ -6,7 +6,7 @@ use shared::store::jobs;
 use tests::operating::Console;
 use tests::running::Running;
 
-use super::{dead_creates, dead_updates};
+use super::dead_creates;
 
 on_both!(
     every_page_is_shown_to_every_role,
@@ -21,7 +21,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 async fn every_page_is_shown_to_every_role(it: &Running) {
-    let dead = dead_updates(it, 2).await;
+    let dead = it.dead_updates(2).await;
     dead_creates(it, 1).await;
     let id = it.opened("REQ-1", "access").await;
     it.ask("REQ-2", "access").await;
@@ -94,7 +94,7 @@ async fn every_page_is_shown_to_every_role(it: &Running) {
 }
 
 async fn a_dead_job_is_found_and_retried(it: &Running) {
-    let dead = dead_updates(it, 1).await;
+    let dead = it.dead_updates(1).await;
     let mut omar = it.bridge.signed_in("omar", Role::Operator).await;
     let id = dead[0].to_string();
     omar.get("/console/jobs?state=dead").await;
@@ -161,7 +161,7 @@ async fn a_dead_job_is_found_and_retried(it: &Running) {
 }
 
 async fn all_that_match_are_confirmed_by_their_count(it: &Running) {
-    dead_updates(it, 3).await;
+    it.dead_updates(3).await;
     let mut omar = it.bridge.signed_in("omar", Role::Operator).await;
     let confirm = omar
         .post(

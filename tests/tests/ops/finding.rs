@@ -7,7 +7,7 @@ use shared::store::requests;
 use tests::bridge::{Answer, Api};
 use tests::running::Running;
 
-use super::{dead_updates, items};
+use super::items;
 
 on_both!(
     jobs_are_found_by_every_filter,
@@ -29,7 +29,7 @@ async fn ids(api: &Api, query: &str) -> Vec<Value> {
 }
 
 async fn jobs_are_found_by_every_filter(it: &Running) {
-    let dead = dead_updates(it, 2).await;
+    let dead = it.dead_updates(2).await;
     let waiting = it.ask("W-1", "access").await;
     let waiting = it.job(waiting, "create_ticket.v1").await;
     let vera = it.bridge.operator("vera", Role::Viewer).await;
@@ -164,7 +164,7 @@ async fn viewers_do_not_see_what_people_wrote(it: &Running) {
 }
 
 async fn exports_hold_what_the_filter_says(it: &Running) {
-    let dead = dead_updates(it, 3).await;
+    let dead = it.dead_updates(3).await;
     let vera = it.bridge.operator("vera", Role::Viewer).await;
     let csv = Answer::of(vera.call(Method::GET, "/v1/ops/jobs/export?state=dead")).await;
     assert_eq!(

@@ -30,11 +30,7 @@ mod finding;
 mod queues;
 mod why;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use shared::job::JobState;
-use simulator::FieldAcl;
 use tests::running::Running;
 use uuid::Uuid;
 
@@ -50,34 +46,6 @@ async fn dead_creates(it: &Running, count: usize) -> Vec<Uuid> {
     }
     it.main.clear_faults();
     ids
-}
-
-/// Updates that are dead, because the account may not write the state of tickets; it may from then on. Their ids, oldest first.
-async fn dead_updates(it: &Running, count: usize) -> Vec<Uuid> {
-    it.main.set_knobs(|knobs| {
-        knobs.field_acl.push(FieldAcl {
-            table: "incident".into(),
-            field: "state".into(),
-            hidden: false,
-            read_only: true,
-            unless_role: None,
-        });
-    });
-    let mut jobs = Vec::new();
-    for number in 0..count {
-        let id = it.opened(&format!("U-{number}"), "owned").await;
-        it.say(id, "in_progress", json!({})).await;
-        it.settle().await;
-        let job = it.job(id, "update_servicenow_status.v1").await;
-        assert_eq!(job.state, JobState::Dead, "{job:?}");
-        jobs.push(job.id);
-        // Ids begin with their time: later ones are to come behind.
-        it.advance(Duration::from_millis(5));
-    }
-    it.main.set_knobs(|knobs| {
-        knobs.field_acl.pop();
-    });
-    jobs
 }
 
 /// The items of an answer.

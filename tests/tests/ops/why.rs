@@ -8,7 +8,7 @@ use tests::bridge::Api;
 use tests::running::Running;
 use uuid::Uuid;
 
-use super::{dead_creates, dead_updates};
+use super::dead_creates;
 
 on_both!(
     a_ticket_that_is_up_to_date,
@@ -111,7 +111,7 @@ async fn a_job_that_is_tried_again_later(it: &Running) {
 
 async fn a_job_that_is_dead(it: &Running) {
     let vera = it.bridge.operator("vera", Role::Viewer).await;
-    let job = dead_updates(it, 1).await[0];
+    let job = it.dead_updates(1).await[0];
     let found = vera.get(&format!("/v1/ops/jobs/{job}")).await.body;
     let id = found["request_id"].as_str().unwrap().parse().unwrap();
     let body = why(&vera, id).await;
