@@ -1,8 +1,10 @@
 //! A real browser, Debian's Chromium without a window, driven over WebDriver.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use axum::http::Method;
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -22,6 +24,7 @@ pub struct Browser {
     pub page: Client,
     url: String,
     driver: Child,
+    port: u16,
 }
 
 impl Browser {
@@ -47,6 +50,7 @@ impl Browser {
             page,
             url: url.to_owned(),
             driver,
+            port,
         }
     }
 
@@ -159,10 +163,20 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver takes its browser with it. One that has ended already is as good.
+        // Killed, the driver would leave its browser behind; one that does not answer is killed all the same.
+        drop(shut_down(self.port));
         drop(self.driver.kill());
         drop(self.driver.wait());
     }
+}
+
+/// Has the driver end its browser. Blocks, because a drop cannot wait otherwise; for ten seconds at most.
+fn shut_down(port: u16) -> io::Result<()> {
+    let mut driver = TcpStream::connect(("127.0.0.1", port))?;
+    driver.set_read_timeout(Some(Duration::from_secs(10)))?;
+    driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    driver.read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 fn start_driver() -> (Child, u16) {
