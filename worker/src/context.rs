@@ -12,7 +12,6 @@ use shared::store::Store;
 
 use crate::connections::Connections;
 use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
-use crate::jobs::Loads;
 use crate::lease::LeaseWatch;
 use crate::silences::Silences;
 use crate::throttle::Gatehouse;
@@ -59,7 +58,6 @@ pub struct Context {
     pub lease: Arc<LeaseWatch>,
     pub(crate) claims: Claims,
     pub(crate) doubtful: Mutex<Vec<Doubtful>>,
-    pub(crate) loads: Loads,
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
     pub(crate) silences: Silences,
@@ -95,7 +93,6 @@ impl Context {
             identity: parts.identity,
             claims: Claims::default(),
             doubtful: Mutex::default(),
-            loads: Loads::default(),
             closings: Closings::default(),
             suspects: Suspects::default(),
             silences: Silences::default(),

@@ -15,7 +15,7 @@ mod search;
 pub use acquit::{acquit, had_suspect};
 pub use act::{Acted, JobAction, act};
 pub use cancel::{Cancel, cancel_unstarted};
-pub use claim::{claim, unclaim};
+pub use claim::{Begun, begin, claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
 pub(super) use insert::insertion;
 pub use insert::{insert, insert_due, insert_many};

@@ -1,9 +1,12 @@
 //! Tickets: one row per request, written before the first call.
 
+mod about;
 mod watched;
 mod write;
 mod write_ahead;
 
+pub use about::{About, about};
+pub(super) use about::{beside, of_row};
 pub use watched::{OpenTable, any_open, open_page, open_tables, with_requests, with_sys_ids};
 pub(super) use write::insertion;
 pub use write::{NewTicket, Saved, insert, insert_many, save, save_all};
