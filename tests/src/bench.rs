@@ -11,6 +11,7 @@ mod creates;
 mod database_floor;
 mod growth;
 mod idle;
+mod lists;
 mod polling;
 mod processors;
 mod report;
@@ -47,6 +48,9 @@ pub struct Arguments {
     /// compares each size with the first (such as 0,10000,1000000).
     #[arg(long, value_delimiter = ',', value_name = "REQUESTS")]
     pub growth: Vec<usize>,
+    /// Measures what each list and search of operators takes with so many finished requests in PostgreSQL (such as 1000000).
+    #[arg(long, value_name = "REQUESTS")]
+    pub lists: Option<usize>,
     /// Measures what polling a simulated instance costs with so many open tickets, of which 1 % change each minute: calls,
     /// processors, and how late changes are stored (such as 100000). Takes some minutes.
     #[arg(long, value_name = "TICKETS")]
@@ -99,6 +103,9 @@ async fn more(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let requests = arguments.requests;
     if !arguments.growth.is_empty() {
         table.growth = Some(growth::measure(&arguments.growth, requests).await?);
+    }
+    if let Some(finished) = arguments.lists {
+        table.lists = Some(lists::measure(finished).await?);
     }
     if let Some(tickets) = arguments.polling {
         table.polling = Some(polling::measure(tickets, arguments.poll_seconds).await?);

@@ -8,6 +8,7 @@ pub mod databases;
 pub mod feed;
 pub mod files;
 pub mod fuzz;
+pub mod looks;
 pub mod operating;
 pub mod past;
 pub mod postgres_server;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::{Value, json};
 use shared::store::{Store, StoreOptions};
@@ -64,7 +64,7 @@ pub(super) struct Bridge {
     token: String,
     http: Client,
     watch: Store,
-    _home: Home,
+    home: Home,
     redis: Option<RedisServer>,
     _database: Option<TestDatabase>,
 }
@@ -102,7 +102,7 @@ impl Bridge {
             token,
             http: Client::builder().build()?,
             watch,
-            _home: home,
+            home,
             redis,
             _database: database,
         })
@@ -143,6 +143,25 @@ impl Bridge {
             .await?;
         ensure!(answer.status().is_success(), "{}", answer.status());
         Ok(())
+    }
+
+    /// The token of a new operator who may do everything.
+    pub(super) fn operator(&self) -> anyhow::Result<String> {
+        let create = "operator create vera --role admin --no-password";
+        self.home.run(create).with_code(0);
+        let made = self.home.run("operator token vera --json").with_code(0);
+        let token = made.json()["token"].as_str().context("a token")?.to_owned();
+        Ok(token)
+    }
+
+    /// Reads the whole answer to a GET of the first scheduler.
+    pub(super) async fn get(&self, path: &str, token: &str) -> anyhow::Result<StatusCode> {
+        let url = self.urls.first().context("a scheduler")?;
+        let call = self.http.get(format!("{url}{path}")).bearer_auth(token);
+        let answer = call.send().await?;
+        let status = answer.status();
+        answer.bytes().await?;
+        Ok(status)
     }
 
     /// Waits until every create has ended; so many were asked for. The question that is asked over and over costs the same however

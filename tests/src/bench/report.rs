@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::creates::Measured;
 use super::growth::Growth;
 use super::idle::Idle;
+use super::lists::Lists;
 use super::polling::Polling;
 use super::scale::Scale;
 
@@ -27,6 +28,7 @@ pub(super) struct Table {
     pub(super) rounds: Vec<Round>,
     pub(super) idle: Option<Idle>,
     pub(super) growth: Option<Growth>,
+    pub(super) lists: Option<Lists>,
     pub(super) polling: Option<Polling>,
     pub(super) scale: Vec<Scale>,
 }
@@ -53,6 +55,9 @@ impl Display for Table {
         }
         if let Some(growth) = &self.growth {
             write!(f, "{growth}")?;
+        }
+        if let Some(lists) = &self.lists {
+            write!(f, "{lists}")?;
         }
         if let Some(polling) = &self.polling {
             write!(f, "{polling}")?;

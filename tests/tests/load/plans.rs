@@ -10,12 +10,13 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use shared::clock::Clock as _;
 use shared::job::{DriftCheck, JobKind, NewJob, Payload};
+use shared::operator::Role;
 use shared::store::{drift, jobs};
 use simulator::AgentAction;
 use tests::bridge::asked;
 use tests::databases::{Flavour, fresh};
-use tests::past::LARGE;
-use tests::past::{self, Past};
+use tests::looks::LOOKS;
+use tests::past::{self, LARGE, Past};
 use tests::running::Running;
 
 mod explained;
@@ -36,9 +37,12 @@ async fn no_statement_walks_through_the_past() {
     ask_for_everything(&it).await;
     look_after(&it).await;
     remove_what_is_old(&it).await;
+    let of_the_bridge = explained.plans().len();
+    look_as_an_operator(&it).await;
     // The last plans may still be on their way.
     it.bridge.store().close().await.unwrap();
-    let plans = explained.plans();
+    let mut plans = explained.plans();
+    let of_operators = plans.split_off(of_the_bridge);
     assert!(
         plans.len() > 60,
         "only {} statements were seen",
@@ -48,12 +52,26 @@ async fn no_statement_walks_through_the_past() {
         let seen = plans.iter().any(|plan| plan.reads(table));
         assert!(seen, "nothing has looked into {table}");
     }
-    let bad: Vec<_> = plans.iter().filter_map(explained::Plan::problem).collect();
+    assert!(
+        of_operators.len() > 100,
+        "only {} statements of operators were seen",
+        of_operators.len()
+    );
+    let bad: Vec<_> = plans
+        .iter()
+        .filter_map(|plan| plan.problem(explained::MOST))
+        .chain(
+            of_operators
+                .iter()
+                .filter_map(|plan| plan.problem(explained::WINDOW)),
+        )
+        .collect();
     assert!(
         bad.is_empty(),
-        "{} of {}:\n{}",
+        "{} of {} and {}:\n{}",
         bad.len(),
         plans.len(),
+        of_operators.len(),
         bad.join("\n\n")
     );
 }
@@ -88,7 +106,10 @@ async fn a_backlog_after_a_quiet_night_is_not_compared_with_each_bell() {
     store.close().await.unwrap();
     let plans = explained.plans();
     assert!(plans.iter().filter(|plan| plan.reads("jobs")).count() >= 4);
-    let bad: Vec<_> = plans.iter().filter_map(explained::Plan::problem).collect();
+    let bad: Vec<_> = plans
+        .iter()
+        .filter_map(|plan| plan.problem(explained::MOST))
+        .collect();
     assert!(bad.is_empty(), "{}", bad.join("\n\n"));
 }
 
@@ -209,6 +230,32 @@ async fn ask_for_everything(it: &Running) {
         }
     }
     assert_eq!(it.idm.get(&format!("/v1/requests/{one}")).await.status, 200);
+}
+
+/// Every list, filter and page of the operators' API, and the first page that follows each.
+async fn look_as_an_operator(it: &Running) {
+    let vera = it.bridge.operator("vera", Role::Admin).await;
+    let newest = vera.get("/v1/ops/requests?limit=1").await.body["items"][0]["id"].clone();
+    let one = newest.as_str().unwrap().to_owned();
+    let dead = vera.get("/v1/ops/jobs?state=dead&limit=1").await.body["items"][0]["id"].clone();
+    let dead = dead.as_str().unwrap();
+    let paths = [
+        format!("/v1/ops/requests/{one}"),
+        format!("/v1/ops/jobs/{dead}"),
+        format!("/v1/ops/jobs?request_id={one}"),
+        format!("/v1/ops/search?q={one}"),
+        format!("/v1/ops/audit?subject_kind=request&subject_id={one}"),
+    ];
+    let paths = paths.iter().map(String::as_str);
+    for path in LOOKS.into_iter().chain(paths) {
+        let answer = vera.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        if let Some(next) = answer.body["next_cursor"].as_str() {
+            let glue = if path.contains('?') { '&' } else { '?' };
+            let next = vera.get(&format!("{path}{glue}cursor={next}")).await;
+            assert_eq!(next.status, 200, "{path}: {}", next.body);
+        }
+    }
 }
 
 /// What the processes do on their own.

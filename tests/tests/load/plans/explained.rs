@@ -12,7 +12,10 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tests::past::LARGE;
 
 /// Most rows that one step may read of a large table: the largest page and the largest number that is counted are below.
-const MOST: f64 = 5_000.0;
+pub(super) const MOST: f64 = 5_000.0;
+
+/// The same for what operators filter and search: they look at the newest so many, and say so.
+pub(super) const WINDOW: f64 = 50_001.0;
 
 /// Once a month: its rows are counted, and those that stay are moved.
 const OF_A_DROPPED_MONTH: [&str; 2] = ["SELECT COUNT(*) AS rows FROM", "WITH held AS MATERIALIZED"];
@@ -93,10 +96,12 @@ impl Plan {
         found
     }
 
-    /// Why it would not do in years to come.
-    pub(super) fn problem(&self) -> Option<String> {
+    /// Why it would not do in years to come, when a step may read up to `most` rows.
+    pub(super) fn problem(&self, most: f64) -> Option<String> {
         let mut problems = Vec::new();
-        each(&self.0["Plan"], &mut |step| problems.extend(too_much(step)));
+        each(&self.0["Plan"], &mut |step| {
+            problems.extend(too_much(step, most));
+        });
         let text = self.0["Query Text"].as_str().unwrap_or_default();
         if OF_A_DROPPED_MONTH.iter().any(|it| text.starts_with(it)) {
             return None;
@@ -114,12 +119,12 @@ fn each(step: &Value, look: &mut impl FnMut(&Value)) {
     }
 }
 
-fn too_much(step: &Value) -> Option<String> {
+fn too_much(step: &Value, most: f64) -> Option<String> {
     let (kind, table) = (step["Node Type"].as_str()?, step["Relation Name"].as_str());
     let of = |field: &str| step[field].as_f64().unwrap_or_default();
     let loops = of("Actual Loops").max(1.0);
     let compared = of("Rows Removed by Join Filter") * loops;
-    if compared > MOST {
+    if compared > most {
         return Some(format!("{kind} compares {compared} pairs of rows in vain"));
     }
     let index = step["Index Name"].as_str();
@@ -136,5 +141,5 @@ fn too_much(step: &Value) -> Option<String> {
         table.unwrap_or_default(),
         index.unwrap_or_default()
     );
-    (kind == "Seq Scan" || rows > MOST).then_some(shown)
+    (kind == "Seq Scan" || rows > most).then_some(shown)
 }
