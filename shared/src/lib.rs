@@ -23,3 +23,4 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod ticket;
+pub mod webhook;

@@ -9,6 +9,7 @@ use shared::config::Settings;
 use shared::queue::Broker;
 use shared::route::Routes;
 use shared::store::Store;
+use shared::webhook;
 
 use crate::connections::Connections;
 use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
@@ -79,7 +80,8 @@ impl Context {
             margin: parts.settings.worker.write_margin(),
         };
         let connections = Connections::new(&parts.settings, &house)?;
-        let http = callback_client(&parts.settings)?;
+        let http = webhook::client(parts.settings.callbacks.timeout())
+            .context("the HTTP client for callbacks cannot be built")?;
         Ok(Arc::new(Self {
             lease,
             store: parts.store,
@@ -105,13 +107,4 @@ fn budget(parts: &Parts) -> Budget {
     let terms = connections.map(|(name, settings)| (name.clone(), Terms::from(settings)));
     let lease = parts.settings.worker.lease();
     Budget::new(&parts.ledger, &parts.clock, &parts.identity, lease, terms)
-}
-
-fn callback_client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(settings.callbacks.timeout())
-        .user_agent(concat!("ticketbridge/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .context("the HTTP client for callbacks cannot be built")
 }

@@ -28,10 +28,3 @@ pub use context::{Context, Parts};
 pub use dispatch::ring;
 pub use lease::LeaseWatch;
 pub use start::start;
-
-/// No part of the interface: the fuzz targets sign and read headers as the callbacks do.
-#[doc(hidden)]
-pub mod callback_headers {
-    pub use crate::jobs::deliver_callback::retry_after::parse as retry_after;
-    pub use crate::jobs::deliver_callback::sign::v1 as signature;
-}

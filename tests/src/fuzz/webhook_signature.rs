@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use shared::clock::{Clock, SystemClock};
+use shared::webhook::{retry_after, sign as signature};
 use standardwebhooks::Webhook;
-use worker::callback_headers::{retry_after, signature};
 
 /// Reads the bytes as lines: secret, id, time stamp, `Retry-After`, a forged signature; the rest is the body. Whatever
 /// is signed is verified by another implementation, and only as it was signed; no header of an answer does harm.

@@ -13,6 +13,7 @@ use shared::store::attempts::CallRecord;
 use shared::store::audit;
 use shared::store::tickets::About;
 use shared::telemetry::{current_traceparent, names};
+use shared::webhook;
 use uuid::Uuid;
 
 use crate::attention::Attention;
@@ -20,8 +21,6 @@ use crate::effects::{Effects, Subject, Wish};
 use crate::outcome::{Finished, Outcome, Ran};
 use crate::run::{Run, millis};
 
-pub(crate) mod retry_after;
-pub(crate) mod sign;
 mod target;
 
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
@@ -103,7 +102,7 @@ async fn post(
         .callback_secret
         .as_ref()
         .ok_or_else(|| target::unsigned(&request.source))?;
-    let signature = sign::v1(secret, &id, &timestamp, &body)
+    let signature = webhook::sign(secret, &id, &timestamp, &body)
         .ok_or_else(|| target::unsigned(&request.source))?;
     // Only the origin is kept: a path or query may be a secret of the receiver.
     let origin = url.origin().ascii_serialization();
@@ -124,7 +123,7 @@ async fn post(
     let answer = match in_flight(Point::CallbackSent, call.send()).await {
         Ok(response) => answered(run, &response),
         Err(error) => Answer::None {
-            why: unreachable(&error.without_url()),
+            why: webhook::unreachable(error),
         },
     };
     run.record(record(&origin, &answer, began.elapsed()));
@@ -137,22 +136,11 @@ fn answered(run: &Run<'_>, response: &Response) -> Answer {
         .headers()
         .get("retry-after")
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after::parse(value, run.now()));
+        .and_then(|value| webhook::retry_after(value, run.now()));
     Answer::Status {
         status: response.status(),
         retry_after,
     }
-}
-
-/// The chain of causes, without the address.
-fn unreachable(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn record(origin: &str, answer: &Answer, took: Duration) -> CallRecord {
@@ -187,7 +175,7 @@ fn judge(run: &Run<'_>, answer: &Answer) -> Result<(), Outcome> {
             after: *retry_after,
             message: format!(
                 "the callback endpoint answered {status}{}",
-                redirected(*status)
+                webhook::redirected(*status)
             ),
         }),
         Answer::None { why } => Err(Outcome::Retry {
@@ -198,13 +186,5 @@ fn judge(run: &Run<'_>, answer: &Answer) -> Result<(), Outcome> {
                 run.ctx.settings.callbacks.timeout().as_secs()
             ),
         }),
-    }
-}
-
-fn redirected(status: StatusCode) -> &'static str {
-    if status.is_redirection() {
-        "; redirects are not followed, name the final address"
-    } else {
-        ""
     }
 }
