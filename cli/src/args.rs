@@ -3,8 +3,9 @@
 mod operators;
 
 pub(crate) use operators::{
-    Act, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences, JobCommand, JobFilter, Jobs,
-    OperationCommand, Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
+    Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
+    JobCommand, JobFilter, Jobs, OperationCommand, Operations, Operator, QueueCommand, Queues,
+    WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Operations(Operations),
     /// See what is read how often, run it now, pause and resume it.
     Cadences(Cadences),
+    /// See what is wrong and who is told, silence it, test a destination.
+    Alerts(Alerts),
     /// See the workers, and drain one.
     Workers(Workers),
     /// Read the audit trail.
@@ -338,6 +341,7 @@ mod tests {
             "jobs",
             "operations",
             "cadences",
+            "alerts",
             "workers",
             "audit",
         ] {

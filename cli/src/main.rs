@@ -76,6 +76,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let api = wiring::client(cadences.api)?;
             commands::cadences::run(&api, cadences.command, output).await
         }
+        Command::Alerts(alerts) => {
+            commands::alerts::run(&wiring::client(alerts.api)?, alerts.command, output).await
+        }
         Command::Workers(workers) => {
             commands::workers::run(&wiring::client(workers.api)?, workers.command, output).await
         }

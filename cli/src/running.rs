@@ -106,7 +106,10 @@ pub(crate) fn serve(
         Arc::clone(&parts.clock),
         process.stop_token(),
     );
-    let scheduler = Arc::new(scheduler.with_budget(Arc::new(budget)));
+    let http = shared::webhook::client(parts.settings.alerts.timeout())
+        .context("the HTTP client for alerts cannot be built")?;
+    let scheduler = scheduler.with_budget(Arc::new(budget)).with_http(http);
+    let scheduler = Arc::new(scheduler);
     scheduler::start(&scheduler, listener, process)?;
     tracing::info!(%address, "the scheduler answers");
     Ok(())

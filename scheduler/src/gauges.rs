@@ -1,13 +1,14 @@
-//! Gauges: what waits where, how old it is, who lives and which connections are held back.
+//! Gauges: what waits where, how old it is, who lives, which connections are held back and which alerts fire.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::gauge;
+use shared::alert::AlertState;
 use shared::job::JobState;
 use shared::queue::Lane;
 use shared::store::jobs::LaneCount;
-use shared::store::{circuits, jobs, processes};
+use shared::store::{alerts, circuits, jobs, processes};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -47,6 +48,7 @@ impl Gauges {
         }
         show_heartbeats(scheduler, now).await?;
         show_connections(scheduler).await?;
+        show_alerts(scheduler).await?;
         Ok(())
     }
 }
@@ -85,6 +87,16 @@ async fn show_connections(scheduler: &Scheduler) -> anyhow::Result<()> {
             .find(|circuit| circuit.connection == *connection);
         let until = until.map_or(0.0, |circuit| seconds(circuit.until - DateTime::UNIX_EPOCH));
         gauge!(names::CONNECTION_HELD_UNTIL_SECONDS, "connection" => connection.clone()).set(until);
+    }
+    Ok(())
+}
+
+async fn show_alerts(scheduler: &Scheduler) -> anyhow::Result<()> {
+    for alert in alerts::all(scheduler.store.conn()).await? {
+        let fires = alert.standing.state == AlertState::Firing;
+        let severity = scheduler.settings.alerts.rules.of(alert.name).severity;
+        gauge!(names::ALERT_FIRING, "alert" => alert.name.as_str(), "severity" => severity.as_str())
+            .set(f64::from(u8::from(fires)));
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use shared::config::Settings;
+use shared::job::{JobKind, lane_name};
 
 /// What the relay last saw of the lanes, so that intake knows at once whether a new job may ring right after its commit
 /// or must wait in SQL for the relay.
@@ -73,6 +76,21 @@ impl Lanes {
         // Each change is a single assignment, so a panic elsewhere leaves nothing half done.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The lanes of the configuration, whether anything waits in them or not.
+pub(crate) fn configured(settings: &Settings) -> BTreeSet<String> {
+    let connections: Vec<&String> = settings.connections.keys().collect();
+    JobKind::QUEUES
+        .into_iter()
+        .flat_map(|kind| match kind {
+            JobKind::DeliverCallback => vec![lane_name(kind, None)],
+            kind => connections
+                .iter()
+                .map(|connection| lane_name(kind, Some(connection)))
+                .collect(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

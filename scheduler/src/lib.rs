@@ -1,6 +1,6 @@
 //! The scheduler: takes requests in, tells what became of them, and keeps jobs moving.
 //!
-//! It never calls ServiceNow. What it decides it stores; jobs carry it out (ARCHITECTURE.md, "One way through the house").
+//! It never calls ServiceNow; the destinations of alerts are the only ones it calls. What it decides it stores; jobs carry it out (ARCHITECTURE.md, "One way through the house").
 //! Any number of schedulers run side by side: each decision is a compare-and-set in SQL, there is no leader.
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use shared::store::{Store, operators};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub mod alerts;
 pub mod cadence;
 pub mod gauges;
 pub mod giveup;
@@ -66,6 +67,8 @@ pub struct Scheduler {
     waits: Waits,
     /// What is left of the calls of each connection, when it is known.
     budget: Option<Arc<Budget>>,
+    /// For alerts: no redirects, no cookies.
+    http: Option<reqwest::Client>,
     /// Passwords are tried one at a time.
     logins: Mutex<()>,
 }
@@ -97,6 +100,7 @@ impl Scheduler {
             streams,
             waits: Waits::default(),
             budget: None,
+            http: None,
             logins: Mutex::default(),
         }
     }
@@ -106,6 +110,15 @@ impl Scheduler {
     pub fn with_budget(self, budget: Arc<Budget>) -> Self {
         Self {
             budget: Some(budget),
+            ..self
+        }
+    }
+
+    /// Lets it post messages about alerts ([`shared::webhook::client`]).
+    #[must_use]
+    pub fn with_http(self, http: reqwest::Client) -> Self {
+        Self {
+            http: Some(http),
             ..self
         }
     }

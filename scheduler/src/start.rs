@@ -12,7 +12,9 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
-use crate::{Scheduler, cadence, giveup, operations, relay, retention, router, seals, tail, waits};
+use crate::{
+    Scheduler, alerts, cadence, giveup, operations, relay, retention, router, seals, tail, waits,
+};
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
 const RELAY_PAUSE: Duration = Duration::from_millis(40);
@@ -32,6 +34,8 @@ const OPERATIONS_EVERY: Duration = Duration::from_millis(500);
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 /// Audit entries that have settled are sealed this often.
 const SEALS_EVERY: Duration = Duration::from_secs(10);
+/// Messages about alerts are looked for this often.
+const MESSAGES_EVERY: Duration = Duration::from_secs(2);
 /// Sessions and refusals that no longer count are removed this often.
 const TIDY_EVERY: Duration = Duration::from_mins(10);
 
@@ -77,7 +81,7 @@ pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
 }
 
 /// Starts everything a scheduler does as tasks of `process`: the HTTP API on `listener`, the tail of its feed, relay, sweeper, cadences, giving up,
-/// retention and gauges. The scheduler must have been made with the stop token of this process.
+/// retention, alerts and gauges. The scheduler must have been made with the stop token of this process.
 pub fn start(
     scheduler: &Arc<Scheduler>,
     listener: TcpListener,
@@ -108,6 +112,7 @@ pub fn start(
         }),
     );
     supervise_operators(scheduler, process);
+    supervise_alerts(scheduler, process);
     let gauges = Arc::new(Mutex::new(Gauges::default()));
     let it = Arc::clone(scheduler);
     process.supervise(
@@ -231,6 +236,27 @@ fn supervise_operators(scheduler: &Arc<Scheduler>, process: &mut Process) {
         looped(scheduler, TIDY_EVERY, move || {
             let it = Arc::clone(&it);
             async move { it.tidy_logins().await }
+        }),
+    );
+}
+
+/// Looks and sends apart from each other: whoever does not answer keeps no look waiting.
+fn supervise_alerts(scheduler: &Arc<Scheduler>, process: &mut Process) {
+    let it = Arc::clone(scheduler);
+    let interval = scheduler.settings.alerts.interval();
+    process.supervise(
+        "alerts",
+        looped(scheduler, interval, move || {
+            let it = Arc::clone(&it);
+            async move { alerts::tick(&it).await.map(drop) }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "alert-messages",
+        looped(scheduler, MESSAGES_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { alerts::deliver(&it).await.map(drop) }
         }),
     );
 }

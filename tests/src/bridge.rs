@@ -124,14 +124,18 @@ impl Bridge {
         let clock = Arc::new(ManualClock::default());
         let broker = Arc::new(MemoryBroker::new());
         let stop = CancellationToken::new();
-        let scheduler = Arc::new(Scheduler::new(
-            store,
-            broker.clone(),
-            routes(&settings),
-            settings,
-            clock.clone(),
-            stop.clone(),
-        ));
+        let http = client();
+        let scheduler = Arc::new(
+            Scheduler::new(
+                store,
+                broker.clone(),
+                routes(&settings),
+                settings,
+                clock.clone(),
+                stop.clone(),
+            )
+            .with_http(http_for_alerts()),
+        );
         let tasks = TaskTracker::new();
         let router = scheduler::router(Arc::clone(&scheduler));
         let settings = &scheduler.settings;
@@ -144,7 +148,7 @@ impl Bridge {
             broker,
             ledger: Arc::new(MemoryLedger::default()),
             scheduler,
-            http: client(),
+            http,
             stop,
             tasks,
         }
@@ -152,14 +156,21 @@ impl Bridge {
 
     /// Another scheduler on the same database and queue, as another process would be.
     pub async fn another_scheduler(&self) -> Arc<Scheduler> {
-        Arc::new(Scheduler::new(
+        self.scheduler_of(Arc::clone(&self.scheduler.settings))
+            .await
+    }
+
+    /// The same with settings of its own.
+    pub async fn scheduler_of(&self, settings: Arc<Settings>) -> Arc<Scheduler> {
+        let scheduler = Scheduler::new(
             self.database.reopen().await,
             self.broker.clone(),
-            Arc::clone(&self.scheduler.routes),
-            Arc::clone(&self.scheduler.settings),
+            routes(&settings),
+            settings,
             self.clock.clone(),
             self.stop.clone(),
-        ))
+        );
+        Arc::new(scheduler.with_http(http_for_alerts()))
     }
 
     /// The store.
@@ -373,6 +384,11 @@ fn routes(settings: &Settings) -> Arc<Routes> {
             .compile_routes()
             .unwrap_or_else(|problems| panic!("{problems}")),
     )
+}
+
+/// As a process has it for messages about alerts; the clock of the test is not that of its timeouts.
+fn http_for_alerts() -> Client {
+    shared::webhook::client(Duration::from_secs(10)).expect("a client without special wishes")
 }
 
 /// A client that keeps no connection open, so that a stopping server need not wait for it.

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod files;
 pub mod fuzz;
 pub mod looks;
+pub mod mail_server;
 pub mod operating;
 pub mod past;
 pub mod postgres_server;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::alert::AlertName;
 use shared::budget::Ledger;
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
 use shared::job::{JobState, NewJob, Payload, StatusRead};
 use shared::queue::{Broker as _, Doorbell, Lane};
 use shared::request::Request;
+use shared::store::alerts::{self, Alert};
 use shared::store::attempts::{self, Attempt};
 use shared::store::audit::{self, AuditRow};
 use shared::store::circuits::{self, Circuit};
@@ -159,6 +161,38 @@ impl Running {
             Arc::new(settings),
             "worker-changed",
         )
+    }
+
+    /// Another scheduler whose settings have `to` in the place of `from`.
+    pub async fn scheduler_with(&self, from: &str, to: &str) -> Arc<scheduler::Scheduler> {
+        assert!(self.preset.contains(from), "the preset holds {from}");
+        let layers = Layers {
+            preset: Some(self.preset.replacen(from, to, 1)),
+            ..Layers::default()
+        };
+        let settings = Settings::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
+        self.bridge.scheduler_of(Arc::new(settings)).await
+    }
+
+    /// One look at the alerts, and whatever is to be told of it; how many changes.
+    pub async fn look_at_alerts(&self) -> usize {
+        let scheduler = &self.bridge.scheduler;
+        let changes = scheduler::alerts::tick(scheduler)
+            .await
+            .expect("the database is there");
+        scheduler::alerts::deliver(scheduler)
+            .await
+            .expect("the database is there");
+        changes
+    }
+
+    /// Where an alert stands.
+    pub async fn alert(&self, name: AlertName) -> Alert {
+        let all = alerts::all(self.bridge.store().conn()).await;
+        all.expect("the database is there")
+            .into_iter()
+            .find(|it| it.name == name)
+            .expect("it was looked at")
     }
 
     /// Moves all clocks.

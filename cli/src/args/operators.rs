@@ -246,6 +246,44 @@ pub(crate) enum CadenceCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Alerts {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: AlertCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertCommand {
+    /// Show where each alert stands, firing ones first.
+    List,
+    /// Tell nobody that an alert holds until the silence ends.
+    Silence {
+        /// Its name: `dead_jobs`.
+        name: String,
+        /// For how long, in minutes; 30 days at most.
+        #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=43_200))]
+        minutes: u32,
+        /// Until then (RFC 3339), in the place of --minutes.
+        #[arg(long, value_name = "TIME", conflicts_with = "minutes")]
+        until: Option<String>,
+        /// Why; others see it.
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a silence.
+    Resume {
+        /// The name of the alert.
+        name: String,
+    },
+    /// Send a test message to a destination; exit code 6 when it does not take it.
+    Test {
+        /// The name of the destination.
+        destination: String,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Workers {
     #[command(flatten)]
     pub(crate) api: Api,

@@ -1,5 +1,6 @@
 //! One command a file.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod audit_verify;
 pub(crate) mod cadences;

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 
 use crate::Scheduler;
 
+mod alerts_page;
 mod assets;
 mod audit_page;
 mod cadences_page;
@@ -61,6 +62,16 @@ pub(crate) fn router() -> Router<Arc<Scheduler>> {
         )
         .route("/console/workers", get(workers_page::show))
         .route("/console/workers/{id}/drain", post(workers_page::drain))
+        .route("/console/alerts", get(alerts_page::show))
+        .route(
+            "/console/alerts/{name}/silence",
+            get(alerts_page::ask).post(alerts_page::silence),
+        )
+        .route("/console/alerts/{name}/resume", post(alerts_page::resume))
+        .route(
+            "/console/alerts/destinations/{name}/test",
+            post(alerts_page::test),
+        )
         .route("/console/audit", get(audit_page::show))
         .route("/console/assets/{name}", get(assets::serve))
 }

@@ -14,6 +14,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::operator::Role;
+use shared::store::alerts;
 use url::form_urlencoded;
 
 use super::render::render;
@@ -31,6 +32,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) struct Page {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) me: Operating,
+    /// How many alerts fire, for the head of every page.
+    firing: u64,
 }
 
 /// The fields of a form, in their order.
@@ -71,6 +74,7 @@ impl Page {
             "may_act": self.me.role >= Role::Operator,
             "may_administer": self.me.role >= Role::Admin,
             "here": here,
+            "firing": self.firing,
         });
         html(status, template, &all_of([context, about, frame]))
     }
@@ -162,6 +166,16 @@ pub(super) fn flash(query: Option<&str>) -> Option<Flash> {
             "Paused.",
             "Nothing is read until somebody resumes it.",
         ),
+        "silenced" => (
+            "ok",
+            "Silenced.",
+            "It is looked at all the same; nobody is told that it holds until the silence ends.",
+        ),
+        "unsilenced" => (
+            "ok",
+            "The silence has ended.",
+            "What still holds is told with the next look.",
+        ),
         "draining" => (
             "ok",
             "The worker drains.",
@@ -190,13 +204,16 @@ impl FromRequestParts<Arc<Scheduler>> for Page {
         parts: &mut Parts,
         scheduler: &Arc<Scheduler>,
     ) -> Result<Self, Response> {
-        match Operating::find(parts, scheduler).await {
-            Ok(me) => Ok(Self {
-                scheduler: Arc::clone(scheduler),
-                me,
-            }),
-            Err(problem) => Err(turned_away(parts, scheduler, &problem)),
-        }
+        let me = match Operating::find(parts, scheduler).await {
+            Ok(me) => me,
+            Err(problem) => return Err(turned_away(parts, scheduler, &problem)),
+        };
+        let firing = alerts::count_firing(scheduler.store.conn()).await;
+        Ok(Self {
+            scheduler: Arc::clone(scheduler),
+            me,
+            firing: firing.map_err(|error| Problem::from(error).into_response())?,
+        })
     }
 }
 

@@ -13,10 +13,10 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 18] = templates![
+const TEMPLATES: [(&str, &str); 20] = templates![
     "base.html" "parts.html" "login.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
     "operation.html" "cadences.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
-    "error.html"
+    "error.html" "alerts.html" "silence.html"
 ];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
@@ -45,6 +45,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("trim_slash", trim_slash);
     environment.add_filter("span", span);
     environment.add_filter("operation_badge", operation_badge);
+    environment.add_filter("alert_badge", alert_badge);
     environment
 }
 
@@ -124,6 +125,17 @@ fn operation_badge(state: String) -> &'static str {
         "waiting" => "hold",
         "stopped" => "cancelled",
         _ => "done",
+    }
+}
+
+/// The colour and shape of where an alert stands.
+#[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]
+fn alert_badge(state: String) -> &'static str {
+    match state.as_str() {
+        "firing" => "bad",
+        "quiet" => "paused",
+        "pending" => "hold",
+        _ => "ok",
     }
 }
 

@@ -4,6 +4,9 @@
 //! [`Problem`] with its place and its fix, and never a value that is secret. [`Settings::check_for`] adds what depends on
 //! the process that is about to start.
 
+mod alert_destination;
+mod alert_rules;
+mod alerts;
 mod callbacks;
 mod connection;
 mod console;
@@ -38,6 +41,9 @@ use ::config::Map;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use alert_destination::{AlertDestination, DestinationKind, MailTls};
+pub use alert_rules::{AlertRule, AlertRules};
+pub use alerts::AlertSettings;
 pub use callbacks::CallbackSettings;
 pub use connection::ConnectionSettings;
 pub use console::ConsoleSettings;
@@ -92,6 +98,8 @@ pub struct Settings {
     pub callbacks: CallbackSettings,
     /// How long what has ended is kept.
     pub retention: RetentionSettings,
+    /// Who is told when something is wrong.
+    pub alerts: AlertSettings,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
     /// ServiceNow instances by name.
@@ -147,6 +155,7 @@ impl Settings {
         for (name, source) in &mut self.sources {
             source.resolve_secrets(name, report);
         }
+        self.alerts.resolve_secrets(report);
     }
 
     fn check(&self, report: &mut Report) {
@@ -157,6 +166,7 @@ impl Settings {
         self.worker.check(report);
         self.retry.check(report);
         self.retention.check(report);
+        self.alerts.check(report);
         self.telemetry.check(report);
         for (name, connection) in &self.connections {
             connection.check(name, report);

@@ -1,11 +1,16 @@
 use std::path::Path;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::Section;
 
 /// The most a file with a secret may hold, in bytes: more is some other file.
 const LARGEST: usize = 16 * 1024;
+
+/// What to do where a secret that signs is none.
+pub(super) const SIGNING_FIX: &str =
+    "make one with `openssl rand -base64 32`, and put whsec_ before it";
 
 /// Fills a secret from its `<key>_file`; an empty value counts as not given.
 pub(super) fn resolve(
@@ -42,6 +47,21 @@ pub(super) fn resolve(
             );
             at.silence(key);
         }
+    }
+}
+
+/// Checks a secret that messages are signed with (Standard Webhooks).
+pub(super) fn check_signing(at: &mut Section<'_>, key: &str, secret: &SecretString) {
+    let Some(encoded) = secret.expose_secret().strip_prefix("whsec_") else {
+        return at.add(key, "does not start with whsec_", SIGNING_FIX);
+    };
+    match STANDARD.decode(encoded) {
+        Err(_) => at.add(key, "what follows whsec_ is not base64", SIGNING_FIX),
+        Ok(bytes) if !(24..=64).contains(&bytes.len()) => {
+            let problem = format!("{} bytes; 24 to 64 are needed", bytes.len());
+            at.add(key, problem, SIGNING_FIX);
+        }
+        Ok(_) => {}
     }
 }
 

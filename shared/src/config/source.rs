@@ -1,15 +1,12 @@
 use std::path::PathBuf;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::report::{Report, Section};
 use super::urls::{self, Plain};
 use super::{names, secret};
-
-const SECRET_FIX: &str = "make one with `openssl rand -base64 32`, and put whsec_ before it";
 
 /// `[sources.<name>]`: one identity system.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -72,33 +69,14 @@ impl SourceSettings {
     }
 
     fn check_secret(&self, at: &mut Section<'_>) {
-        let Some(secret) = &self.callback_secret else {
-            if self.has_callbacks() {
-                at.add(
-                    "callback_secret",
-                    "not given, but callbacks are always signed",
-                    SECRET_FIX,
-                );
-            }
-            return;
-        };
-        let Some(encoded) = secret.expose_secret().strip_prefix("whsec_") else {
-            return at.add("callback_secret", "does not start with whsec_", SECRET_FIX);
-        };
-        match STANDARD.decode(encoded) {
-            Err(_) => at.add(
+        match &self.callback_secret {
+            Some(secret) => secret::check_signing(at, "callback_secret", secret),
+            None if self.has_callbacks() => at.add(
                 "callback_secret",
-                "what follows whsec_ is not base64",
-                SECRET_FIX,
+                "not given, but callbacks are always signed",
+                secret::SIGNING_FIX,
             ),
-            Ok(key) if !(24..=64).contains(&key.len()) => {
-                at.add(
-                    "callback_secret",
-                    format!("{} bytes; 24 to 64 are needed", key.len()),
-                    SECRET_FIX,
-                );
-            }
-            Ok(_) => {}
+            None => {}
         }
     }
 }

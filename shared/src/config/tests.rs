@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod alerts;
 mod layering;
 mod manual;
 mod problems;

@@ -13,6 +13,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod cadences;

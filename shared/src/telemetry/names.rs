@@ -19,6 +19,9 @@ pub const HANDLER_PANICS_TOTAL: &str = "ticketbridge_handler_panics_total";
 /// Age of the last heartbeat. No label.
 pub const HEARTBEAT_AGE_SECONDS: &str = "ticketbridge_heartbeat_age_seconds";
 
+/// 1 while an alert of the bridge's own fires, else 0. Labels: `alert`, `severity`.
+pub const ALERT_FIRING: &str = "ticketbridge_alert_firing";
+
 /// Doorbells that wait in the broker. Label: `lane`.
 pub const QUEUE_DEPTH: &str = "ticketbridge_queue_depth";
 /// Doorbells that were rung again because nobody answered. Label: `lane`.
@@ -93,6 +96,7 @@ fn describe_jobs() {
         JOBS_RECLAIMED_TOTAL,
         "Jobs taken from workers that fell silent"
     );
+    describe_gauge!(ALERT_FIRING, "1 while an alert of the bridge fires");
     describe_counter!(HANDLER_PANICS_TOTAL, "Handlers that panicked");
     describe_gauge!(
         HEARTBEAT_AGE_SECONDS,

@@ -14,6 +14,20 @@ use tests::operating::PASSWORD;
 use tests::running::Running;
 use uuid::Uuid;
 
+/// Nobody listens there, and the second one has a long name.
+const DESTINATIONS: &str = r#"
+[alerts.destinations.oncall]
+kind = "webhook"
+url = "http://127.0.0.1:9/hook"
+allow_http = true
+[alerts.destinations.team-for-the-night-and-the-weekend]
+kind = "mail"
+smtp_host = "localhost"
+smtp_port = 9
+from = "ticketbridge@example.com"
+to = ["team@example.com"]
+"#;
+
 const PICTURES: &str = env!("CARGO_TARGET_TMPDIR");
 
 async fn signed_in(it: &Running, name: &str, role: Role) -> Browser {
@@ -145,10 +159,12 @@ async fn a_lane_is_paused_and_stops() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_page_reads_in_both_themes_and_on_a_phone() {
-    let it = Running::start(Flavour::Sqlite).await;
+    let it = Running::with(Flavour::Sqlite, DESTINATIONS).await;
     let dead = it.dead_updates(3).await;
     let id = it.opened("REQ-1", "access").await;
     it.ask("REQ-2", "access").await;
+    // One alert fires, and nobody takes the message.
+    it.look_at_alerts().await;
     let browser = signed_in(&it, "ada", Role::Admin).await;
     let pages = [
         ("overview", "/console".to_owned()),
@@ -161,6 +177,8 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
         ("queues", "/console/queues".to_owned()),
         ("pause", "/console/queues/all/pause".to_owned()),
         ("cadences", "/console/cadences".to_owned()),
+        ("alerts", "/console/alerts".to_owned()),
+        ("silence", "/console/alerts/dead_jobs/silence".to_owned()),
         ("workers", "/console/workers".to_owned()),
         ("audit", "/console/audit".to_owned()),
         ("search", "/console/search?q=joon.park".to_owned()),

@@ -186,3 +186,51 @@ fn a_viewer_is_told_which_role_is_needed() {
     assert_eq!(jobs(&home, "--limit 1").len(), 1);
     process.stop().with_code(0);
 }
+
+#[test]
+fn alerts_are_seen_silenced_and_tested() {
+    let mut home = home();
+    let destination = "TICKETBRIDGE__ALERTS__DESTINATIONS__ONCALL__";
+    home.set(&format!("{destination}KIND"), "webhook");
+    home.set(&format!("{destination}URL"), "http://127.0.0.1:9/hook");
+    home.set(&format!("{destination}ALLOW_HTTP"), "true");
+    let (process, url) = up(&home);
+    home.set("TICKETBRIDGE_URL", &url);
+    home.run("operator create vera --no-password").with_code(0);
+    let token = home.run("operator token vera --json").with_code(0).json();
+    home.set(
+        "TICKETBRIDGE_TOKEN",
+        token["token"].as_str().expect("a token"),
+    );
+    let silenced = home
+        .run("alerts silence dead_jobs --minutes 30 --reason mistake --json")
+        .with_code(0)
+        .json();
+    let find = |all: &Value| {
+        let items = all["items"].as_array().expect("a list");
+        let found = items.iter().find(|it| it["name"] == "dead_jobs");
+        found.expect("it is there").clone()
+    };
+    assert_eq!(find(&silenced)["silence"]["by"], "operator:vera");
+    home.run("alerts silence dead_jobs --reason again")
+        .with_code(7);
+    home.run("alerts silence dead_job --reason mistake")
+        .with_code(4);
+    let past = home
+        .run("alerts silence no_worker --until 2026-01-01T00:00:00Z --reason mistake")
+        .with_code(7);
+    assert!(past.stderr.contains("is past"), "{past}");
+    home.run("alerts resume dead_jobs").with_code(0);
+    home.run("alerts resume dead_jobs").with_code(7);
+    let listed = home.run("alerts list").with_code(0);
+    assert!(listed.stdout.contains("credential_age"), "{listed}");
+    let tested = home.run("alerts test oncall").with_code(6);
+    assert!(
+        tested
+            .stdout
+            .contains("oncall has not taken the test message"),
+        "{tested}"
+    );
+    home.run("alerts test nobody").with_code(4);
+    process.stop().with_code(0);
+}

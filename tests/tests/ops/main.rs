@@ -22,8 +22,34 @@ macro_rules! on_both {
     )+};
 }
 
+/// The same with a destination for alerts, which is handed over too.
+macro_rules! with_receiver {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use tests::databases::Flavour;
+
+            use crate::alert_messages::alerted;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                let (it, receiver) = alerted(Flavour::Sqlite, "").await;
+                super::$name(&it, &receiver).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                let (it, receiver) = alerted(Flavour::Postgres, "").await;
+                super::$name(&it, &receiver).await;
+            }
+        }
+    )+};
+}
+
 mod access;
 mod acting;
+mod alert_messages;
+mod alert_rules;
+mod alerts;
 mod cadences;
 mod console;
 mod finding;

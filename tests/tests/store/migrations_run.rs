@@ -2,15 +2,17 @@
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, Statement};
+use shared::alert::{AlertName, Told};
 use shared::drift::{Tally, Window};
 use shared::operator::Role;
 use shared::request::RequestState;
+use shared::store::alerts::messages::{self, NewMessage};
 use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
-    operations, operators, people, processes, sources, switches, table_facts, tickets,
+    StoreError, alerts, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id,
+    notes, operations, operators, people, processes, sources, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -174,6 +176,15 @@ async fn fill_the_rest(db: &TestDatabase) {
         findings: Vec::new(),
     };
     drift::put(conn, &report).await.unwrap();
+    alerts::ensure(conn, now).await.unwrap();
+    let message = NewMessage {
+        alert: AlertName::DeadJobs,
+        told: Told::Fired,
+        destination: "oncall".into(),
+        subject: "1 dead job".into(),
+        body: serde_json::json!({"text": "1 dead job"}),
+    };
+    messages::insert_all(conn, &[message], now).await.unwrap();
     let process = processes::Process {
         id: "w1".into(),
         kind: "worker".into(),
@@ -350,6 +361,8 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "nothing is left to do"
     );
     let known = [
+        "alert_messages",
+        "alerts",
         "attempts",
         "audit_entries",
         "audit_seals",

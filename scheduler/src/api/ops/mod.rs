@@ -1,5 +1,7 @@
 //! The operator API under `/v1/ops`: what the console and the command line use, and nothing else.
 
+pub(crate) mod alert_view;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod cadences;
 pub(crate) mod caller;

@@ -10,6 +10,8 @@ use shared::store::circuits::{self, Circuit};
 use shared::store::{processes, requests};
 use utoipa::ToSchema;
 
+use super::alert_view::AlertView;
+use super::alerts;
 use super::caller::Operating;
 use super::queues::{self, QueueView};
 use crate::Scheduler;
@@ -29,6 +31,8 @@ pub(crate) struct Overview {
     pub(crate) queues: Vec<QueueView>,
     /// Requests that somebody should look at; 1,000 stands for that many or more.
     pub(crate) attention: u64,
+    /// Alerts that fire, or that an operator keeps quiet.
+    pub(crate) alerts: Vec<AlertView>,
     /// Every connection, with what is left of its calls.
     pub(crate) connections: Vec<ConnectionView>,
     /// Processes alive, by kind.
@@ -146,6 +150,7 @@ pub(crate) async fn overview(scheduler: &Scheduler) -> Result<Overview, Problem>
             dead: sum(|it| it.dead),
         },
         attention,
+        alerts: holding(scheduler).await?,
         connections,
         processes: kinds
             .into_iter()
@@ -153,6 +158,13 @@ pub(crate) async fn overview(scheduler: &Scheduler) -> Result<Overview, Problem>
             .collect(),
         queues,
     })
+}
+
+/// Alerts that hold.
+async fn holding(scheduler: &Scheduler) -> Result<Vec<AlertView>, Problem> {
+    let all = alerts::all(scheduler).await?.items.into_iter();
+    let holds = |it: &AlertView| matches!(it.state.as_str(), "firing" | "quiet");
+    Ok(all.filter(holds).collect())
 }
 
 fn waiting(queues: &[QueueView], connection: &str) -> u64 {

@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::Request;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::job::{JobKind, JobState, lane_name};
+use shared::job::JobState;
 use shared::operator::Role;
 use shared::queue::Lane;
 use shared::store::jobs::{self, LaneCount};
@@ -23,6 +23,7 @@ use crate::api::json::read_json;
 use crate::api::problem::Problem;
 use crate::api::problem_kind::Kind;
 use crate::api::query::Params;
+use crate::lanes::configured;
 
 /// In the place of a lane: all of them.
 const ALL: &str = "all";
@@ -172,8 +173,8 @@ pub(crate) async fn set(
 ) -> Result<(), Problem> {
     operating.may(Role::Operator)?;
     let lane = (lane != ALL).then_some(lane);
-    if let Some(lane) = lane.filter(|lane| !configured(scheduler).contains(*lane)) {
-        let known = Vec::from_iter(configured(scheduler)).join(", ");
+    if let Some(lane) = lane.filter(|lane| !configured(&scheduler.settings).contains(*lane)) {
+        let known = Vec::from_iter(configured(&scheduler.settings)).join(", ");
         let detail = format!(
             "There is no lane `{}`. There is: {known}, and `{ALL}` for all of them.",
             shown(lane)
@@ -218,7 +219,7 @@ pub(crate) async fn all(scheduler: &Scheduler) -> Result<QueueList, Problem> {
     let switches = switches::get_all(conn).await?;
     let alive = processes::alive(conn, now).await?;
     let paused = PausedLanes::of(&switches);
-    let mut names = configured(scheduler);
+    let mut names = configured(&scheduler.settings);
     names.extend(counts.iter().map(|count| count.lane.clone()));
     let bells = bells(scheduler, &names).await;
     let items = names
@@ -267,21 +268,6 @@ fn counted(lane: &str, counts: &[LaneCount], now: DateTime<Utc>) -> QueueView {
         paused: None,
         is_open: true,
     }
-}
-
-/// The lanes of the configuration, whether anything waits in them or not.
-fn configured(scheduler: &Scheduler) -> BTreeSet<String> {
-    let connections: Vec<&String> = scheduler.settings.connections.keys().collect();
-    JobKind::QUEUES
-        .into_iter()
-        .flat_map(|kind| match kind {
-            JobKind::DeliverCallback => vec![lane_name(kind, None)],
-            kind => connections
-                .iter()
-                .map(|connection| lane_name(kind, Some(connection)))
-                .collect(),
-        })
-        .collect()
 }
 
 async fn bells(scheduler: &Scheduler, names: &BTreeSet<String>) -> Option<BTreeMap<String, u64>> {
