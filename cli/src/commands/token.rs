@@ -7,7 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use shared::clock::{Clock as _, SystemClock};
-use shared::store::{Store, sources};
+use shared::store::audit::{self, Actor, Entry};
+use shared::store::sources::{self, TokenRow};
+use shared::store::{Store, Tx};
 use uuid::Uuid;
 
 use crate::args::Token;
@@ -74,6 +76,7 @@ pub(crate) async fn issue(
     let row = sources::create_token(&tx, source, label, &hash, expires_at, SystemClock.now())
         .await
         .map_err(wiring::database_failure)?;
+    tell(&tx, "source.token_created", &row).await?;
     tx.commit().await.context("the token was not stored")?;
     Ok((row.id, token.expose_secret().to_owned()))
 }
@@ -108,16 +111,39 @@ async fn list(store: &Store, output: Output) -> Result<(), Failure> {
 }
 
 async fn revoke(store: &Store, id: Uuid, output: Output) -> Result<(), Failure> {
-    let revoked = sources::revoke_token(store.conn(), id, SystemClock.now())
+    let tx = store.begin().await.map_err(wiring::database_failure)?;
+    let revoked = sources::revoke_token(&tx, id, SystemClock.now())
         .await
         .map_err(wiring::database_failure)?;
-    if !revoked {
+    let all = sources::list_tokens(&tx)
+        .await
+        .map_err(wiring::database_failure)?;
+    let Some(row) = all.into_iter().find(|it| revoked && it.id == id) else {
         return Err(Failure::NotFound(format!(
             "no token {id} that is still valid; see `ticketbridge token list`"
         )));
-    }
+    };
+    tell(&tx, "source.token_revoked", &row).await?;
+    tx.commit().await.context("the token was not revoked")?;
     output.show(&json!({ "revoked": id }), |_| {
         format!("{id} no longer opens anything.")
     });
     Ok(())
+}
+
+/// Leaves an entry in the audit trail, in the transaction of the deed.
+async fn tell(tx: &Tx, action: &str, row: &TokenRow) -> Result<(), Failure> {
+    let entry = Entry {
+        actor: &Actor::System("command-line"),
+        action,
+        subject_kind: "source",
+        subject_id: &row.source,
+        from: None,
+        to: None,
+        reason: None,
+        detail: json!({ "token": row.id, "label": row.label, "expires_at": row.expires_at }),
+    };
+    audit::append(tx, &entry, SystemClock.now())
+        .await
+        .map_err(wiring::database_failure)
 }

@@ -70,3 +70,48 @@ fn a_call_without_a_token_says_how_to_make_one() {
         "{ended}"
     );
 }
+
+#[test]
+fn what_is_done_with_tokens_is_in_the_audit_trail() {
+    let mut home = home();
+    let (process, url) = up(&home);
+    let made = home
+        .run("token create --source idm --label nightly --json")
+        .with_code(0)
+        .json();
+    let id = made["id"].as_str().unwrap();
+    home.run(&format!("token revoke {id}")).with_code(0);
+    home.run(&format!("token revoke {id}")).with_code(4);
+    home.run("operator create vera --role viewer --no-password")
+        .with_code(0);
+    let token = home.run("operator token vera --json").with_code(0).json();
+    home.set("TICKETBRIDGE_URL", &url);
+    home.set("TICKETBRIDGE_TOKEN", token["token"].as_str().unwrap());
+    let trail = home
+        .run("audit list --subject-kind source --json")
+        .with_code(0);
+    assert!(!trail.stdout.contains(made["token"].as_str().unwrap()));
+    let trail = trail.json();
+    let words: Vec<_> = trail
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let detail = &it["detail"];
+            [
+                it["actor"].clone(),
+                it["action"].clone(),
+                it["subject_id"].clone(),
+                detail["token"].clone(),
+                detail["label"].clone(),
+            ]
+        })
+        .collect();
+    let entry =
+        |action: &str| ["system:command-line", action, "idm", id, "nightly"].map(Value::from);
+    assert_eq!(
+        words,
+        [entry("source.token_revoked"), entry("source.token_created")]
+    );
+    process.stop().with_code(0);
+}
