@@ -52,6 +52,13 @@ pub(crate) async fn connect_migrated(settings: &Settings) -> Result<Store, Failu
     Ok(store)
 }
 
+/// Opens the database for a command that only reads: it says what is pending, and changes nothing.
+pub(crate) async fn connect_to_read(settings: &Settings) -> Result<Store, Failure> {
+    let store = connect(settings).await?;
+    store.ensure_migrated().await.map_err(database_failure)?;
+    Ok(store)
+}
+
 /// Brings the schema of an open database up to date, or says that somebody has to.
 pub(crate) async fn prepare(store: &Store, settings: &Settings) -> Result<(), Failure> {
     if settings.database.migrate_at_start {

@@ -17,7 +17,7 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let settings = wiring::settings(config)?;
-    let store = wiring::connect_migrated(&settings).await?;
+    let store = wiring::connect_to_read(&settings).await?;
     let kept_from = kept_from(settings.retention.audit_months, SystemClock.now());
     let proof = audit::verify(store.conn(), kept_from)
         .await

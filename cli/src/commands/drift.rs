@@ -22,7 +22,10 @@ pub(crate) async fn run(
     let settings = wiring::settings(config)?;
     let (Drift::Run { connection } | Drift::Show { connection, .. }) = &command;
     wiring::known_connection(&settings, connection.as_deref())?;
-    let store = wiring::connect_migrated(&settings).await?;
+    let store = match command {
+        Drift::Show { .. } => wiring::connect_to_read(&settings).await?,
+        Drift::Run { .. } => wiring::connect_migrated(&settings).await?,
+    };
     match command {
         Drift::Run { connection } => start(&settings, &store, connection.as_deref(), output).await,
         Drift::Show { connection, limit } => {

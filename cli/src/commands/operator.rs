@@ -28,7 +28,10 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let settings = wiring::settings(config)?;
-    let store = wiring::connect_migrated(&settings).await?;
+    let store = match command {
+        Operator::List | Operator::Tokens => wiring::connect_to_read(&settings).await?,
+        _ => wiring::connect_migrated(&settings).await?,
+    };
     match command {
         Operator::Create {
             name,

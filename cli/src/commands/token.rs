@@ -23,7 +23,10 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let settings = wiring::settings(config)?;
-    let store = wiring::connect_migrated(&settings).await?;
+    let store = match command {
+        Token::List => wiring::connect_to_read(&settings).await?,
+        Token::Create { .. } | Token::Revoke { .. } => wiring::connect_migrated(&settings).await?,
+    };
     match command {
         Token::Create {
             source,

@@ -40,6 +40,25 @@ fn a_process_that_may_not_migrate_says_that_somebody_has_to() {
 }
 
 #[test]
+fn commands_that_only_read_migrate_nothing() {
+    let home = home();
+    for command in [
+        "operator list",
+        "operator tokens",
+        "token list",
+        "audit verify",
+        "drift show",
+    ] {
+        let ended = home.run(command).with_code(1);
+        assert!(
+            ended.stderr.contains("run `ticketbridge migrate`"),
+            "{command} {ended}"
+        );
+    }
+    home.run("migrate --dry-run").with_code(6);
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let mut home = home();
     home.set(

@@ -74,6 +74,7 @@ async fn compared(home: &Home, such: impl Fn(&Value) -> bool) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_anything_was_compared() {
     let (home, _simulator) = stage().await;
+    home.run("migrate").with_code(0);
     let nothing = home.run("drift show").with_code(4);
     redacted(&home, || assert_snapshot!(nothing.stderr));
     let unknown = home.run("drift show --connection mian").with_code(4);
