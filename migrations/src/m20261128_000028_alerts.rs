@@ -1,4 +1,4 @@
-//! Where each alert stands, and the messages about them until they are sent.
+//! Where each alert stands, and the messages about them until they are sent; the walk through old reports of comparisons.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
@@ -53,12 +53,18 @@ impl MigrationTrait for Migration {
             &[
                 "CREATE INDEX alert_messages_waiting ON alert_messages (destination, alert, id) \
                WHERE sent_at IS NULL AND given_up_at IS NULL",
+                "INSERT INTO retention_walks (kind) VALUES ('drift_reports')",
             ],
         )
         .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::run(
+            manager,
+            &["DELETE FROM retention_walks WHERE kind = 'drift_reports'"],
+        )
+        .await?;
         crate::drop_tables(manager, &["alert_messages", "alerts"]).await
     }
 }

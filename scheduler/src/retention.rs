@@ -53,6 +53,7 @@ fn limits(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<Limits> {
         events_days,
         requests_days,
         audit_months,
+        drift_days,
     } = scheduler.settings.retention;
     let days = |days: u32| (days > 0).then(|| now - TimeDelta::days(i64::from(days)));
     let months = |months: u32| (months > 0).then(|| Month::of(now).minus(months).start());
@@ -62,6 +63,7 @@ fn limits(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<Limits> {
         events: days(events_days),
         requests: days(requests_days),
         audit: months(audit_months),
+        drift_reports: days(drift_days),
         keys: now - TimeDelta::from_std(scheduler.settings.scheduler.idempotency())?,
     })
 }

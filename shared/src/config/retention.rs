@@ -22,6 +22,9 @@ pub struct RetentionSettings {
     /// Whole months for which audit entries are kept.
     #[schemars(range(max = 1200))]
     pub audit_months: u32,
+    /// Days for which reports of comparisons with the instances are kept; the newest of each table stays.
+    #[schemars(range(max = 36_500))]
+    pub drift_days: u32,
 }
 
 impl RetentionSettings {

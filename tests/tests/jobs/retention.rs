@@ -8,11 +8,13 @@ use scheduler::retention::tick;
 use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
+use shared::drift::{Tally, Verdict, Window};
 use shared::job::JobState;
 use shared::request::RequestState;
 use shared::store::audit::{self, Actor};
+use shared::store::drift::{self, Report};
 use shared::store::retention::{MONTHLY, ensure_months};
-use shared::store::{requests, switches, tickets};
+use shared::store::{new_id, requests, switches, tickets};
 use tests::bridge::{Answer, asked};
 use tests::databases::Flavour;
 use tests::running::Running;
@@ -24,7 +26,8 @@ on_both!(
     a_source_that_was_away_for_too_long_is_told,
     what_nobody_has_read_is_missed_all_the_same,
     two_schedulers_remove_nothing_twice,
-    with_the_defaults_requests_and_audit_trail_stay
+    with_the_defaults_requests_and_audit_trail_stay,
+    reports_of_comparisons_go_but_for_the_newest_of_each_table
 );
 
 const DAY: Duration = Duration::from_hours(24);
@@ -378,4 +381,46 @@ async fn what_is_written_while_its_month_is_made_goes_there() {
     assert_eq!(rows(it, "audit_entries_default").await, 0);
     let written = "audit_entries_2026_03 WHERE action = 'switch.set'";
     assert_eq!(rows(it, written).await, 1);
+}
+
+async fn reports_of_comparisons_go_but_for_the_newest_of_each_table(it: &Running) {
+    let conn = it.bridge.store().conn();
+    let report = |table: &str| Report {
+        id: new_id(it.bridge.clock.now()),
+        connection: "main".into(),
+        table: table.into(),
+        window: Window {
+            from: "2026-02-02 09:00:00".into(),
+            to: "2026-03-02 09:00:00".into(),
+        },
+        started_at: it.bridge.clock.now(),
+        finished_at: Some(it.bridge.clock.now()),
+        expected: 0,
+        found: 0,
+        tally: Tally::default(),
+        verdict: Some(Verdict::Clean),
+        reason: None,
+        findings: Vec::new(),
+    };
+    for table in ["incident", "incident", "sc_task"] {
+        drift::put(conn, &report(table)).await.unwrap();
+        it.advance(Duration::from_secs(1));
+    }
+    it.advance(89 * DAY);
+    let young = report("incident");
+    drift::put(conn, &young).await.unwrap();
+    removed(it).await;
+    assert_eq!(
+        rows(it, "drift_reports").await,
+        4,
+        "89 days are not more than 90"
+    );
+    it.advance(2 * DAY);
+    removed(it).await;
+    let left = drift::newest(conn, None, 10).await.unwrap();
+    let tables: Vec<_> = left.iter().map(|it| it.table.as_str()).collect();
+    assert_eq!(tables, ["incident", "sc_task"]);
+    assert_eq!(left[0].id, young.id);
+    let said = audited(it, "drift_reports").await;
+    assert_eq!(said[0]["rows"], 2);
 }

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod audit;
+mod drift_reports;
 mod events;
 mod held;
 mod jobs;
@@ -45,15 +46,18 @@ pub enum Kind {
     Requests,
     /// The audit trail.
     Audit,
+    /// Reports of comparisons with the instances.
+    DriftReports,
 }
 
 impl Kind {
     /// Every kind. Requests come last: then most of what hangs on them is gone already.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Jobs,
         Self::Attempts,
         Self::Events,
         Self::Audit,
+        Self::DriftReports,
         Self::Requests,
     ];
 
@@ -65,6 +69,7 @@ impl Kind {
             Self::Events => "events",
             Self::Requests => "requests",
             Self::Audit => "audit",
+            Self::DriftReports => "drift_reports",
         }
     }
 }
@@ -82,6 +87,8 @@ pub struct Limits {
     pub requests: Option<DateTime<Utc>>,
     /// By the deed.
     pub audit: Option<DateTime<Utc>>,
+    /// By the begin of the comparison.
+    pub drift_reports: Option<DateTime<Utc>>,
     /// Idempotency keys that are older are no longer in force.
     pub keys: DateTime<Utc>,
 }
@@ -95,6 +102,7 @@ impl Limits {
             Kind::Events => self.events,
             Kind::Requests => self.requests,
             Kind::Audit => self.audit,
+            Kind::DriftReports => self.drift_reports,
         }
     }
 }
@@ -126,6 +134,7 @@ pub async fn remove_page(
         Kind::Attempts => attempts::remove(tx, position, limit).await,
         Kind::Events => events::remove(tx, position, limit).await,
         Kind::Audit => audit::remove(tx, position, limit).await,
+        Kind::DriftReports => drift_reports::remove(tx, position, limit).await,
         Kind::Requests => requests::remove(tx, position, limit, limits).await,
     }
 }
