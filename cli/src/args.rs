@@ -5,7 +5,7 @@ mod operators;
 pub(crate) use operators::{
     Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
     JobCommand, JobFilter, Jobs, OperationCommand, Operations, Operator, QueueCommand, Queues,
-    WorkerCommand, Workers,
+    RouteCommand, Routes, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// See the workers, and drain one.
     Workers(Workers),
+    /// See the routes, switch them off and on.
+    Routes(Routes),
     /// Read the audit trail.
     Audit(Audit),
     /// Ask a running process whether it is ready; for container health checks.
@@ -343,6 +345,7 @@ mod tests {
             "cadences",
             "alerts",
             "workers",
+            "routes",
             "audit",
         ] {
             let mut command = Cli::command().term_width(100);

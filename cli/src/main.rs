@@ -82,6 +82,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Workers(workers) => {
             commands::workers::run(&wiring::client(workers.api)?, workers.command, output).await
         }
+        Command::Routes(routes) => {
+            commands::routes::run(&wiring::client(routes.api)?, routes.command, output).await
+        }
         Command::Audit(audit) => commands::audit::run(config, audit, output).await,
         Command::Health(health) => commands::health::run(&health, output).await,
         Command::Completions { shell } => {

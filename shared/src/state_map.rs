@@ -6,6 +6,9 @@ use crate::request::RequestState;
 use crate::template::{FieldProblem, FieldTemplates, TemplateInput};
 
 mod builtin;
+mod unmapped;
+
+pub use unmapped::{UNMAPPED, Unmapped};
 
 /// The raw values of a ticket that decide where its request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +137,33 @@ impl StateMap {
     /// The `state` that is written for a request in this state, where that is always the same.
     pub fn value_out(&self, state: RequestState) -> Option<&str> {
         self.values_out.get(&state).map(String::as_str)
+    }
+
+    /// Column, value and the request state it means: `approval` first, as it is looked at first, `close_code` last.
+    pub fn meanings(&self) -> impl Iterator<Item = (&'static str, &str, RequestState)> {
+        let columns = [
+            ("approval", &self.approvals_in),
+            ("state", &self.states_in),
+            ("close_code", &self.close_codes_in),
+        ];
+        columns.into_iter().flat_map(|(column, map)| {
+            map.iter()
+                .map(move |(value, state)| (column, value.as_str(), *state))
+        })
+    }
+
+    /// The states of a request that are written to the ticket, each with the columns that are.
+    pub fn written(&self) -> impl Iterator<Item = (RequestState, Vec<&str>)> {
+        self.states_out
+            .iter()
+            .map(|(state, columns)| (*state, columns.columns().collect()))
+    }
+
+    /// Jumps of `state` that are taken step by step when the instance refuses them: from, to, and what lies between.
+    pub fn detours(&self) -> impl Iterator<Item = (&str, &str, &[String])> {
+        self.paths_out
+            .iter()
+            .map(|((from, to), through)| (from.as_str(), to.as_str(), through.as_slice()))
     }
 
     /// The `state` values to go through when the instance refuses the jump `from` → `to`; empty when none is known.

@@ -1,5 +1,7 @@
 //! Why a human should look at a request: one sentence each, whose first words say which kind it is.
 
+use shared::state_map::{UNMAPPED, Unmapped};
+
 /// Longest text; what an instance or a receiver said may be long.
 const LONGEST: usize = 600;
 
@@ -7,11 +9,7 @@ const LONGEST: usize = 600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attention<'a> {
     /// A value that no map of the route knows (T9).
-    Unmapped {
-        route: &'a str,
-        field: &'a str,
-        value: &'a str,
-    },
+    Unmapped(Unmapped<'a>),
     /// Columns that the instance did not take over.
     Dropped { fields: &'a str },
     /// ServiceNow and the owner of the state say different things (T11).
@@ -39,6 +37,13 @@ pub(crate) enum Attention<'a> {
 }
 
 impl Attention<'_> {
+    /// To ask whether a text tells of a value that nobody mapped.
+    pub(crate) const UNMAPPED: Self = Self::Unmapped(Unmapped {
+        route: "",
+        field: "",
+        value: "",
+    });
+
     /// To ask whether a text tells of a conflict.
     pub(crate) const CONFLICT: Self = Self::Conflict {
         owner: "",
@@ -60,7 +65,7 @@ impl Attention<'_> {
     /// The words every text of this kind begins with.
     pub(crate) fn beginning(&self) -> &'static str {
         match self {
-            Self::Unmapped { .. } => "Unmapped value:",
+            Self::Unmapped(_) => UNMAPPED,
             Self::Dropped { .. } => "Dropped fields:",
             Self::Conflict { .. } => "Conflict:",
             Self::Doubles { .. } => "Several tickets:",
@@ -78,9 +83,7 @@ impl Attention<'_> {
 
     fn rest(&self) -> String {
         match self {
-            Self::Unmapped { route, field, value } => format!(
-                "{field} `{value}` of the ticket is not in the map of route `{route}`; add it to states_in. The request stays where it is."
-            ),
+            Self::Unmapped(unmapped) => unmapped.to_string(),
             Self::Dropped { fields } => format!(
                 "ServiceNow did not take over {fields}; check that the columns exist, that the account may write them, and that choices are known."
             ),

@@ -303,6 +303,41 @@ pub(crate) enum WorkerCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Routes {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: RouteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// List the routes, and whether they take new requests.
+    List,
+    /// Show one with its map of states and the values that nobody mapped.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Let one take no new requests until it is switched on; what was taken in before goes on.
+    Off {
+        /// Its name.
+        name: String,
+        /// Why; sources read it in the refusal.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let one take new requests again.
+    On {
+        /// Its name.
+        name: String,
+        /// Why; it goes into the audit trail.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) api: Api,

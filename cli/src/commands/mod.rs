@@ -15,6 +15,7 @@ pub(crate) mod operations;
 pub(crate) mod operator;
 pub(crate) mod queues;
 pub(crate) mod requests;
+pub(crate) mod routes;
 pub(crate) mod scheduler;
 pub(crate) mod simulator;
 pub(crate) mod token;

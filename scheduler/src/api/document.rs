@@ -126,6 +126,10 @@ fn operators() -> OpenApiRouter<Arc<Scheduler>> {
         .routes(routes!(ops::queues::list_queues))
         .routes(routes!(ops::queues::pause_queue))
         .routes(routes!(ops::queues::resume_queue))
+        .routes(routes!(ops::routes::list_routes))
+        .routes(routes!(ops::routes::show_route))
+        .routes(routes!(ops::routes::switch_route_off))
+        .routes(routes!(ops::routes::switch_route_on))
 }
 
 /// The operations, and the document about them at `/v1/openapi.json`.

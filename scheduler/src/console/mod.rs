@@ -25,6 +25,7 @@ mod query;
 mod queues_page;
 mod render;
 mod requests_page;
+mod routes_page;
 mod search_page;
 mod workers_page;
 
@@ -72,6 +73,22 @@ pub(crate) fn router() -> Router<Arc<Scheduler>> {
             "/console/alerts/destinations/{name}/test",
             post(alerts_page::test),
         )
+        .merge(setup())
         .route("/console/audit", get(audit_page::show))
         .route("/console/assets/{name}", get(assets::serve))
+}
+
+/// What the configuration has set up, as it works.
+fn setup() -> Router<Arc<Scheduler>> {
+    Router::new()
+        .route("/console/routes", get(routes_page::list))
+        .route("/console/routes/{name}", get(routes_page::show))
+        .route(
+            "/console/routes/{name}/off",
+            get(routes_page::ask_off).post(routes_page::off),
+        )
+        .route(
+            "/console/routes/{name}/on",
+            get(routes_page::ask_on).post(routes_page::on),
+        )
 }

@@ -176,6 +176,12 @@ pub(super) fn flash(query: Option<&str>) -> Option<Flash> {
             "The silence has ended.",
             "What still holds is told with the next look.",
         ),
+        "switched-off" => (
+            "ok",
+            "Switched off.",
+            "New requests are refused until somebody switches it on.",
+        ),
+        "switched-on" => ("ok", "Switched on.", "New requests are taken in again."),
         "draining" => (
             "ok",
             "The worker drains.",

@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, Value};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::StoreError;
 use super::audit::{self, Actor, Entry};
-use super::entities::switches::{Column, Entity, Model};
+use super::entities::switches::{Column, Entity};
+use super::sql::Sql;
 
 /// What the switches of routes begin with.
 const OF_ROUTES: &str = "route:";
 
 /// The switch of a route.
-pub(super) fn of_route(name: &str) -> String {
+pub fn of_route(name: &str) -> String {
     format!("{OF_ROUTES}{name}")
 }
 
@@ -93,7 +93,7 @@ pub async fn get_all(conn: &impl ConnectionTrait) -> Result<Vec<Switch>, StoreEr
         .collect())
 }
 
-/// Sets a switch and writes the audit entry, in the same transaction.
+/// Sets a switch and writes the audit entry, in the same transaction. False when it stands so already: nothing is written then.
 pub async fn set(
     conn: &impl ConnectionTrait,
     subject: &str,
@@ -101,41 +101,48 @@ pub async fn set(
     reason: Option<&str>,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let before = Entity::find_by_id(subject.to_owned())
-        .one(conn)
-        .await?
-        .is_none_or(|row| row.is_on);
-    let row = Model {
-        subject: subject.to_owned(),
-        is_on: on,
-        changed_by: actor.to_string(),
-        changed_at: now,
-        reason: reason.map(str::to_owned),
-    };
-    let replace = OnConflict::column(Column::Subject)
-        .update_columns([
-            Column::IsOn,
-            Column::ChangedBy,
-            Column::ChangedAt,
-            Column::Reason,
-        ])
-        .to_owned();
-    Entity::insert(row.into_active_model())
-        .on_conflict(replace)
-        .exec_without_returning(conn)
+) -> Result<bool, StoreError> {
+    let values: [Value; 5] = [
+        subject.into(),
+        on.into(),
+        actor.to_string().into(),
+        now.into(),
+        reason.into(),
+    ];
+    let mut sql = Sql::new(
+        conn,
+        "INSERT INTO switches (subject, is_on, changed_by, changed_at, reason) SELECT ",
+    );
+    for (place, value) in values.into_iter().enumerate() {
+        sql = if place == 0 { sql } else { sql.then(", ") }.bind(value);
+    }
+    // One that nobody has touched is on.
+    let touched = sql
+        .then(" WHERE ")
+        .bind(!on)
+        .then(" OR EXISTS (SELECT 1 FROM switches WHERE subject = ")
+        .bind(subject)
+        .then(
+            ") ON CONFLICT (subject) DO UPDATE SET is_on = excluded.is_on, changed_by = excluded.changed_by, \
+             changed_at = excluded.changed_at, reason = excluded.reason WHERE switches.is_on <> excluded.is_on",
+        )
+        .run(conn)
         .await?;
+    if touched == 0 {
+        return Ok(false);
+    }
     let entry = Entry {
         actor,
         action: "switch.set",
         subject_kind: "switch",
         subject_id: subject,
-        from: Some(word(before)),
+        from: Some(word(!on)),
         to: Some(word(on)),
         reason,
         detail: Json::Null,
     };
-    audit::append(conn, &entry, now).await
+    audit::append(conn, &entry, now).await?;
+    Ok(true)
 }
 
 fn word(on: bool) -> &'static str {

@@ -143,6 +143,7 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
     home.run(&format!("cadences run {cadence}")).with_code(7);
     home.run(&format!("cadences resume {cadence}")).with_code(0);
     home.run("cadences run nothing").with_code(4);
+    routes_are_listed_and_switched(&home);
     let workers = home.run("workers list --json").with_code(0).json();
     assert_eq!(workers.as_array().unwrap().len(), 1);
     let trail = home
@@ -155,11 +156,11 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
         .iter()
         .map(|it| it["to"].as_str().unwrap())
         .collect();
-    assert_eq!(words, ["on", "off"]);
+    assert_eq!(words, ["on", "off", "on", "off"]);
     let lines = home
         .run("audit export --format jsonl --action switch.set")
         .with_code(0);
-    assert_eq!(lines.stdout.lines().count(), 2, "{lines}");
+    assert_eq!(lines.stdout.lines().count(), 4, "{lines}");
     let proof = home.run("audit verify --json").with_code(0).json();
     assert_eq!(
         (&proof["faults"], proof["unsealed"].as_u64() > Some(2)),
@@ -173,6 +174,28 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
     let worker = workers[0]["id"].as_str().unwrap();
     home.run(&format!("workers drain {worker}")).with_code(0);
     process.end().with_code(0);
+}
+
+fn routes_are_listed_and_switched(home: &Home) {
+    let routes = home.run("routes list --json").with_code(0).json();
+    let name = routes[0]["name"].as_str().expect("a name");
+    let shown = home.run(&format!("routes show {name}")).with_code(0);
+    assert!(shown.stdout.contains("THE REQUEST IS THEN"), "{shown}");
+    let off = home
+        .run(&format!("routes off {name} --reason freeze"))
+        .with_code(0);
+    assert!(off.stdout.contains("by operator:vera: freeze"), "{off}");
+    let again = home
+        .run(&format!("routes off {name} --reason freeze"))
+        .with_code(7);
+    assert!(again.stderr.contains("is off already since"), "{again}");
+    home.run(&format!("routes on {name}")).with_code(2);
+    let on = home
+        .run(&format!("routes on {name} --reason over --json"))
+        .with_code(0)
+        .json();
+    assert_eq!(on["on"], true);
+    home.run("routes show nothing").with_code(4);
 }
 
 #[test]

@@ -54,6 +54,7 @@ mod cadences;
 mod console;
 mod finding;
 mod queues;
+mod routes;
 mod why;
 
 use serde_json::{Value, json};

@@ -338,6 +338,15 @@ async fn switches_are_set_and_audited(db: &TestDatabase) {
     switches::set(conn, "route:sap", true, None, &actor, start() + seconds(5))
         .await
         .unwrap();
+    for (subject, on) in [
+        ("route:sap", true),
+        ("route:crm", false),
+        ("route:hr", true),
+    ] {
+        let other = Actor::Operator("op.two".into());
+        let changed = switches::set(conn, subject, on, None, &other, start() + seconds(9));
+        assert!(!changed.await.unwrap(), "{subject} stands so already");
+    }
     let all = switches::get_all(conn).await.unwrap();
     assert_eq!(
         all.iter()

@@ -326,7 +326,7 @@ async fn runs_and_audit_trail_survive_months_and_the_way_back(db: &TestDatabase)
     assert_eq!((before.0.len(), before.1.len()), (1, 2));
     let mut last = before.1[1].id;
     // Down to plain tables and up again: first what lay in the default partition, then what has become one.
-    for _ in 0..2 {
+    for on in [true, false] {
         let steps = Migrator::migrations();
         let partitions = steps
             .iter()
@@ -337,7 +337,7 @@ async fn runs_and_audit_trail_survive_months_and_the_way_back(db: &TestDatabase)
         Migrator::up(conn, None).await.unwrap();
         assert_eq!(told().await, before);
         let actor = Actor::Operator("op.one".into());
-        switches::set(conn, "route:sap", true, None, &actor, start())
+        switches::set(conn, "route:sap", on, None, &actor, start())
             .await
             .unwrap();
         let of_switch = audit::of_subject(conn, "switch", "route:sap")

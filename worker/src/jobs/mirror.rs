@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use servicenow_client::{DifferenceKind, Fields, Record};
 use shared::request::{Request, RequestState};
 use shared::route::{Mastery, Route};
-use shared::state_map::{Mapped, Observed};
+use shared::state_map::{Mapped, Observed, Unmapped};
 use shared::store::audit::Actor;
 use shared::ticket::Ticket;
 
@@ -124,11 +124,11 @@ pub(crate) fn first_state(route: &Route, request: &Request, ticket: &Ticket, row
             ..wish.enter(state, reason(state, ticket))
         },
         (Mastery::Servicenow, Mapped::Unmapped { field, value }) => {
-            let unmapped = Attention::Unmapped {
+            let unmapped = Attention::Unmapped(Unmapped {
                 route: &route.name,
                 field,
                 value: &value,
-            };
+            });
             wish.enter(RequestState::Open, None).raise(unmapped)
         }
     }
@@ -149,11 +149,11 @@ pub(crate) fn next_state(
     let state = match mapped(route, after) {
         Mapped::To(state) => state,
         Mapped::Unmapped { field, value } => {
-            let unmapped = Attention::Unmapped {
+            let unmapped = Attention::Unmapped(Unmapped {
                 route: &route.name,
                 field,
                 value: &value,
-            };
+            });
             return Some(wish.raise(unmapped));
         }
     };
@@ -170,12 +170,7 @@ pub(crate) fn next_state(
 
 /// An unmapped value, or a record that was out of sight, is flagged no longer once the ticket reads again.
 pub(crate) fn is_understood(request: &Request) -> bool {
-    let unmapped = Attention::Unmapped {
-        route: "",
-        field: "",
-        value: "",
-    };
-    unmapped.wrote(request.attention.as_deref()) || is_visible_again(request)
+    Attention::UNMAPPED.wrote(request.attention.as_deref()) || is_visible_again(request)
 }
 
 /// A record that was out of sight, or of which nobody knew whether it is there, is flagged no longer once it is seen.

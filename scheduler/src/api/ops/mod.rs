@@ -16,6 +16,8 @@ pub(crate) mod operation_view;
 pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod queues;
+pub(crate) mod route_view;
+pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod show_job;

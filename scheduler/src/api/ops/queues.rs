@@ -181,35 +181,30 @@ pub(crate) async fn set(
         );
         return Err(Problem::new(Kind::NotFound, detail));
     }
-    let subject = switches::of_lane(lane);
-    let before = find(&switches::get_all(scheduler.store.conn()).await?, lane);
-    if before.is_none() == on {
-        let what = lane.unwrap_or("All lanes together");
-        let detail = match before {
-            None => format!(
-                "{what}: not paused. Somebody was faster, or this page is old; nothing was changed."
-            ),
-            Some(pause) => format!(
-                "{what}: paused already, by {} at {}. Nothing was changed.",
-                pause.by,
-                pause.at.to_rfc3339()
-            ),
-        };
-        return Err(Problem::new(Kind::StaleAction, detail));
-    }
     let tx = scheduler.store.begin().await?;
-    switches::set(
-        &tx,
-        &subject,
-        on,
-        reason,
-        &operating.actor(),
-        scheduler.now(),
-    )
-    .await?;
+    let (subject, actor) = (switches::of_lane(lane), operating.actor());
+    let changed = switches::set(&tx, &subject, on, reason, &actor, scheduler.now()).await?;
+    if !changed {
+        return Err(stale(find(&switches::get_all(&tx).await?, lane), lane));
+    }
     tx.commit().await.map_err(StoreError::from)?;
     scheduler.relay_nudge.notify_one();
     Ok(())
+}
+
+fn stale(before: Option<PauseView>, lane: Option<&str>) -> Problem {
+    let what = lane.unwrap_or("All lanes together");
+    let detail = match before {
+        None => format!(
+            "{what}: not paused. Somebody was faster, or this page is old; nothing was changed."
+        ),
+        Some(pause) => format!(
+            "{what}: paused already, by {} at {}. Nothing was changed.",
+            pause.by,
+            pause.at.to_rfc3339()
+        ),
+    };
+    Problem::new(Kind::StaleAction, detail)
 }
 
 /// What waits where.

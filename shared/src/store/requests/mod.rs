@@ -7,6 +7,7 @@ mod insert_many;
 mod list;
 mod reached;
 mod take_in;
+mod unmapped;
 
 pub use apply::{Applied, Change, apply};
 pub use apply_all::{Deed, apply_all};
@@ -15,6 +16,7 @@ pub use insert_many::insert_many;
 pub use list::{BadCursor, Filter, ListCursor, list};
 pub use reached::{Goal, reached};
 pub use take_in::{Draft, take_in};
+pub use unmapped::{UnmappedRequest, flagged_since, unmapped};
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::LockType;
