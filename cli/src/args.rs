@@ -4,8 +4,8 @@ mod operators;
 
 pub(crate) use operators::{
     Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
-    JobCommand, JobFilter, Jobs, OperationCommand, Operations, Operator, QueueCommand, Queues,
-    RouteCommand, Routes, WorkerCommand, Workers,
+    ConnectionCommand, Connections, JobCommand, JobFilter, Jobs, OperationCommand, Operations,
+    Operator, QueueCommand, Queues, RouteCommand, Routes, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Workers(Workers),
     /// See the routes, switch them off and on.
     Routes(Routes),
+    /// See the connections, and let a worker check one.
+    Connections(Connections),
     /// Read the audit trail.
     Audit(Audit),
     /// Ask a running process whether it is ready; for container health checks.
@@ -346,6 +348,7 @@ mod tests {
             "alerts",
             "workers",
             "routes",
+            "connections",
             "audit",
         ] {
             let mut command = Cli::command().term_width(100);

@@ -85,6 +85,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Routes(routes) => {
             commands::routes::run(&wiring::client(routes.api)?, routes.command, output).await
         }
+        Command::Connections(connections) => {
+            let api = wiring::client(connections.api)?;
+            commands::connections::run(&api, connections.command, output).await
+        }
         Command::Audit(audit) => commands::audit::run(config, audit, output).await,
         Command::Health(health) => commands::health::run(&health, output).await,
         Command::Completions { shell } => {

@@ -31,6 +31,7 @@ mod m20261128_000023_operators;
 mod m20261128_000024_operations;
 mod m20261128_000025_audit_seals;
 mod m20261128_000028_alerts;
+mod m20261128_000029_connection_checks;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000024_operations::Migration),
             Box::new(m20261128_000025_audit_seals::Migration),
             Box::new(m20261128_000028_alerts::Migration),
+            Box::new(m20261128_000029_connection_checks::Migration),
         ]
     }
 }

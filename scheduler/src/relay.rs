@@ -1,13 +1,14 @@
 //! The relay: turns due jobs into doorbells, in batches, and rings again what nobody answered.
 //!
 //! Each lane is kept shallow: at most `queue.window` bells wait in it, the rest waits in SQL in order of priority. A
-//! connection whose circuit is open gets no bell; when its time has come, one job tries it.
+//! connection whose circuit is open gets no bell but for a check; when its time has come, one job tries it.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::counter;
 use shared::crash::{Point, reach};
+use shared::job::{JobKind, lane_name};
 use shared::queue::{Lane, ring};
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::{self, LaneDue, QueuedJob};
@@ -40,6 +41,7 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<usize> {
 
     let mut rung = round.ring_lost(&waiting).await?;
     rung += round.ring_due(&waiting).await?;
+    rung += round.ring_checks(&waiting).await?;
     for circuit in circuits.iter().filter(|circuit| circuit.until <= now) {
         rung += round.ring_probe(circuit, &waiting).await?;
     }
@@ -100,6 +102,23 @@ impl Round<'_> {
         reach(Point::RelayTaken).await;
         tx.commit().await?;
         reach(Point::RelayCommitted).await;
+        Ok(self.push(&taken).await)
+    }
+
+    /// A check is how an operator finds out why a connection is held: it is rung all the same.
+    async fn ring_checks(&mut self, waiting: &[LaneDue]) -> Result<usize, StoreError> {
+        let held: Vec<String> = waiting
+            .iter()
+            .filter(|it| self.is_held(&it.lane))
+            .filter_map(|it| connection_of(&it.lane).map(|name| (it, name)))
+            .filter(|(it, name)| it.lane == lane_name(JobKind::CheckConnection, Some(name)))
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        if held.is_empty() {
+            return Ok(0);
+        }
+        let conn = self.scheduler.store.conn();
+        let taken = jobs::take_checks(conn, &held, self.answer_due(), self.now).await?;
         Ok(self.push(&taken).await)
     }
 

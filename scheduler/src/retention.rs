@@ -11,7 +11,7 @@ use shared::store::audit::{self, Actor, Entry};
 use shared::store::retention::{
     self, Kind, Limits, MONTHLY, Month, Monthly, drop_oldest, ensure_months,
 };
-use shared::store::{StoreError, Tx};
+use shared::store::{StoreError, Tx, connection_checks};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -24,6 +24,9 @@ const REST: TimeDelta = TimeDelta::hours(1);
 const MONTHS_AHEAD: u32 = 2;
 /// The turn of making and dropping months.
 const PARTITIONS: &str = "partitions";
+/// The turn of what operators have asked of connections, and how much of it is kept for each.
+const CHECKS: &str = "connection_checks";
+const CHECKS_KEPT: i64 = 20;
 
 /// One round of what is due. How many rows were removed.
 pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<u64> {
@@ -41,6 +44,9 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<u64> {
         if limits.of(kind).is_some() && due.iter().any(|name| name == kind.as_str()) {
             removed += walk_on(scheduler, kind, &limits, now).await?;
         }
+    }
+    if due.iter().any(|kind| kind == CHECKS) {
+        removed += forget_checks(scheduler, now).await?;
     }
     // Told only now: a table whose lock is not to be had keeps nobody from what can be done.
     Ok(removed + dropped?)
@@ -95,6 +101,18 @@ async fn walk_on(
     }
     tx.commit().await?;
     count(kind, removed);
+    Ok(removed)
+}
+
+/// Removes the checks of connections that newer ones have followed. No audit entry: that each was asked for is in the trail already.
+async fn forget_checks(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<u64> {
+    let tx = scheduler.store.begin().await?;
+    if retention::take(&tx, CHECKS, now).await?.is_none() {
+        return Ok(0);
+    }
+    let removed = connection_checks::keep_newest(&tx, CHECKS_KEPT).await?;
+    retention::leave(&tx, CHECKS, None, now + REST).await?;
+    tx.commit().await?;
     Ok(removed)
 }
 

@@ -22,16 +22,19 @@ pub enum JobKind {
     DeliverCallback,
     /// Compare the tickets of a table with the instance's own count of them.
     CheckDrift,
+    /// Try a connection step by step, because an operator has asked for it.
+    CheckConnection,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::CreateTicket,
         Self::GetTicketStatus,
         Self::UpdateServicenowStatus,
         Self::DeliverCallback,
         Self::CheckDrift,
+        Self::CheckConnection,
     ];
 
     /// One kind of each queue: some share theirs.
@@ -50,6 +53,7 @@ impl JobKind {
             Self::UpdateServicenowStatus => "update_servicenow_status.v1",
             Self::DeliverCallback => "deliver_callback.v1",
             Self::CheckDrift => "check_drift.v1",
+            Self::CheckConnection => "check_connection.v1",
         }
     }
 
@@ -57,7 +61,7 @@ impl JobKind {
     pub fn queue(self) -> &'static str {
         match self {
             Self::CreateTicket => "create-ticket",
-            Self::GetTicketStatus | Self::CheckDrift => "ticket-status",
+            Self::GetTicketStatus | Self::CheckDrift | Self::CheckConnection => "ticket-status",
             Self::UpdateServicenowStatus => "update-status",
             Self::DeliverCallback => "callback",
         }
@@ -166,6 +170,8 @@ pub enum Payload {
     DeliverCallback(ForRequest),
     /// `check_drift.v1`.
     CheckDrift(DriftCheck),
+    /// `check_connection.v1`.
+    CheckConnection(ConnectionCheck),
 }
 
 /// The payload of jobs about one request.
@@ -248,6 +254,21 @@ pub struct DriftRest {
     pub windows: Vec<Window>,
 }
 
+/// The payload of a check of a connection. The check has the id of its job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionCheck {
+    /// Name of the connection.
+    pub connection: String,
+}
+
+impl ConnectionCheck {
+    /// The key that keeps a second check of a connection out while one has not ended.
+    pub fn key(connection: &str) -> String {
+        format!("check:{connection}")
+    }
+}
+
 /// A stored payload that does not fit its kind.
 #[derive(Debug, thiserror::Error)]
 #[error("the payload of a {kind} job does not read: {source}")]
@@ -267,6 +288,7 @@ impl Payload {
             Self::UpdateServicenowStatus(_) => JobKind::UpdateServicenowStatus,
             Self::DeliverCallback(_) => JobKind::DeliverCallback,
             Self::CheckDrift(_) => JobKind::CheckDrift,
+            Self::CheckConnection(_) => JobKind::CheckConnection,
         }
     }
 
@@ -278,6 +300,7 @@ impl Payload {
             | Self::DeliverCallback(it) => serde_json::to_value(it),
             Self::GetTicketStatus(it) => serde_json::to_value(it),
             Self::CheckDrift(it) => serde_json::to_value(it),
+            Self::CheckConnection(it) => serde_json::to_value(it),
         };
         written.expect("payloads hold only strings, numbers and ids")
     }
@@ -299,6 +322,9 @@ impl Payload {
                 Self::DeliverCallback(ForRequest::deserialize(json).map_err(bad)?)
             }
             JobKind::CheckDrift => Self::CheckDrift(DriftCheck::deserialize(json).map_err(bad)?),
+            JobKind::CheckConnection => {
+                Self::CheckConnection(ConnectionCheck::deserialize(json).map_err(bad)?)
+            }
         })
     }
 }
@@ -425,6 +451,9 @@ mod tests {
                         to: "2026-01-03 03:04:05".into(),
                     }],
                 }),
+            }),
+            Payload::CheckConnection(ConnectionCheck {
+                connection: "main".into(),
             }),
         ];
         let stored: Vec<_> = all

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod budget;
+pub mod checkup;
 pub mod clock;
 pub mod config;
 pub mod crash;

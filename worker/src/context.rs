@@ -74,23 +74,23 @@ impl Context {
         ));
         let budget = Arc::new(budget(&parts));
         let house = Gatehouse {
-            budget: Arc::clone(&budget),
+            budget,
             clock: Arc::clone(&parts.clock),
-            lease: Arc::clone(&lease),
+            lease,
             margin: parts.settings.worker.write_margin(),
         };
         let connections = Connections::new(&parts.settings, &house)?;
         let http = webhook::client(parts.settings.callbacks.timeout())
             .context("the HTTP client for callbacks cannot be built")?;
         Ok(Arc::new(Self {
-            lease,
+            lease: house.lease,
             store: parts.store,
             broker: parts.broker,
             routes: parts.routes,
             settings: parts.settings,
             clock: parts.clock,
             connections,
-            budget,
+            budget: house.budget,
             http,
             identity: parts.identity,
             claims: Claims::default(),
@@ -99,6 +99,18 @@ impl Context {
             suspects: Suspects::default(),
             silences: Silences::default(),
         }))
+    }
+}
+
+impl Context {
+    /// What stands before each call to an instance.
+    pub(crate) fn gatehouse(&self) -> Gatehouse {
+        Gatehouse {
+            budget: Arc::clone(&self.budget),
+            clock: Arc::clone(&self.clock),
+            lease: Arc::clone(&self.lease),
+            margin: self.settings.worker.write_margin(),
+        }
     }
 }
 

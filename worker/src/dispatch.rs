@@ -79,7 +79,7 @@ async fn answer(run: &Run<'_>) -> Answer {
     if let Some((class, reason)) = poison::verdict(run.job) {
         return Answer::Ran(Box::new(poison::given_up(run, class, reason).await));
     }
-    if let Err(turned_away) = gate::enter(run).await {
+    if let Err(turned_away) = gate::enter(run, kind).await {
         return Answer::Ran(turned_away);
     }
     let handled = AssertUnwindSafe(jobs::run(run, payload)).catch_unwind();

@@ -3,6 +3,7 @@
 use shared::job::NewJob;
 use shared::request::{Request, RequestState};
 use shared::store::audit::Actor;
+use shared::store::connection_checks::Made;
 use shared::store::cursors::Cursor;
 use shared::store::drift::Report;
 use shared::store::notes::Note;
@@ -31,6 +32,8 @@ pub(crate) struct Effects {
     pub(crate) people: Vec<FoundPerson>,
     /// How far a comparison with the instance has come.
     pub(crate) drift: Option<Report>,
+    /// What a check of a connection has found.
+    pub(crate) check: Option<Made>,
     /// Entries of the audit trail that stand for no change of a request.
     pub(crate) audit: Vec<Noted>,
 }

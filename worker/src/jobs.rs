@@ -7,6 +7,7 @@ use crate::outcome::{Finished, Ran};
 use crate::run::Run;
 
 mod case;
+mod check_connection;
 mod check_drift;
 mod create_ticket;
 pub(crate) mod deliver_callback;
@@ -24,6 +25,7 @@ pub(crate) async fn run(run: &Run<'_>, payload: Payload) -> Finished {
         }
         Payload::DeliverCallback(it) => deliver_callback::run(run, it.request_id).await,
         Payload::CheckDrift(check) => check_drift::run(run, check).await,
+        Payload::CheckConnection(check) => check_connection::run(run, check).await,
     };
     ran.unwrap_or_else(|ended| *ended)
 }

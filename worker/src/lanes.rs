@@ -12,7 +12,8 @@ pub(crate) fn of(ctx: &Context, kind: JobKind) -> Result<Vec<Lane>, InvalidLane>
         JobKind::CreateTicket
         | JobKind::GetTicketStatus
         | JobKind::UpdateServicenowStatus
-        | JobKind::CheckDrift => ctx
+        | JobKind::CheckDrift
+        | JobKind::CheckConnection => ctx
             .connections
             .iter()
             .map(|connection| lane_name(kind, Some(&connection.name)).parse())

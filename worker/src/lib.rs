@@ -1,6 +1,7 @@
 //! The worker: takes doorbells, claims jobs, runs their handlers and writes what came of it (ARCHITECTURE.md, "Delivery").
 
 mod attention;
+pub mod checkup;
 mod connections;
 mod context;
 pub mod credentials;

@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn answered(meta: &CallMeta) -> CallRecord {
+pub(crate) fn answered(meta: &CallMeta) -> CallRecord {
     CallRecord {
         method: meta.method.clone(),
         path: meta.path.clone(),
@@ -187,7 +187,7 @@ fn answered(meta: &CallMeta) -> CallRecord {
     }
 }
 
-fn failed(error: &Error, failure: &Failure) -> CallRecord {
+pub(crate) fn failed(error: &Error, failure: &Failure) -> CallRecord {
     CallRecord {
         method: failure.method.clone(),
         path: failure.path.clone(),

@@ -338,6 +338,33 @@ pub(crate) enum RouteCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Connections {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(subcommand)]
+    pub(crate) command: ConnectionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionCommand {
+    /// List the connections: what holds them back, how they answered last, what the last check found.
+    List,
+    /// Show one with what its last check found, step by step.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Let a worker try one step by step, and wait for what it finds; exit code 6 when something is to be mended.
+    Check {
+        /// Its name.
+        name: String,
+        /// Seconds to wait for the end of the check.
+        #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+        wait: u64,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) api: Api,

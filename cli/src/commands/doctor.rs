@@ -3,60 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
+use shared::checkup::{Step, Verdict};
 use shared::clock::{SharedClock, SystemClock};
 use shared::config::Settings;
 use shared::queue::BrokerHealth;
 use shared::route::Routes;
-use shared::store::Store;
+use shared::store::{Store, credentials};
+use worker::checkup;
 
 use crate::args::Doctor;
 use crate::exit::Failure;
 use crate::output::{Mood, Output, coloured};
 use crate::wiring;
-
-mod credential;
-mod servicenow;
-
-/// What a step found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    Good,
-    Warning,
-    Bad,
-    /// Not tried, because a step before it failed.
-    Skipped,
-}
-
-/// One step.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Step {
-    part: String,
-    tried: &'static str,
-    verdict: Verdict,
-    found: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    fix: String,
-}
-
-impl Step {
-    fn new(
-        part: &str,
-        step: &'static str,
-        verdict: Verdict,
-        found: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            part: part.to_owned(),
-            tried: step,
-            verdict,
-            found: found.into(),
-            fix: fix.into(),
-        }
-    }
-}
 
 pub(crate) async fn run(
     config: Option<PathBuf>,
@@ -184,15 +142,15 @@ async fn connections(
     {
         let client = worker::client(name, connection, &clock)
             .map_err(|error| Failure::Configuration(crate::exit::chain(&error)))?;
-        let mut tables: Vec<_> = routes
-            .iter()
-            .filter(|route| route.connection == *name)
-            .map(|route| route.kind.table().to_owned())
-            .collect();
-        tables.sort();
-        tables.dedup();
-        steps.push(credential::examine(name, connection, store, clock.now()).await);
-        steps.extend(servicenow::examine(name, &client, &tables, &clock).await);
+        // The step of the database has told what is wrong with it.
+        let known = match store {
+            Some(store) => credentials::get(store.conn(), name).await.ok().flatten(),
+            None => None,
+        };
+        let now = clock.now();
+        steps.push(checkup::credential(name, connection, known.as_ref(), now));
+        let tables = checkup::tables(routes, name);
+        steps.extend(checkup::servicenow(name, &client, &tables, &clock).await);
     }
     Ok(steps)
 }
@@ -202,7 +160,7 @@ fn report(steps: &[Step]) -> String {
 }
 
 /// What was found, and below it what to do.
-fn line(it: &Step) -> String {
+pub(crate) fn line(it: &Step) -> String {
     let (word, mood) = match it.verdict {
         Verdict::Good => ("ok", Mood::Good),
         Verdict::Warning => ("warning", Mood::Warn),

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod audit_verify;
 pub(crate) mod cadences;
 pub(crate) mod check;
+pub(crate) mod connections;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod generate;

@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Sends once the throttle lets it, and tells it what came of it.
-    async fn admitted(
+    pub(crate) async fn admitted(
         &self,
         call: &Call,
         sending: impl Future<Output = Result<Answer, Error>>,

@@ -94,7 +94,8 @@ impl Probe {
     /// Connects, with TLS where the base URL says so, and asks for `/` without credentials. Any answer will do.
     pub async fn reach(&self) -> Result<Reached, Error> {
         let call = Call::get("/".to_owned(), Params::default())?;
-        let answer = self.client.http().send(&call, None).await?;
+        let sending = self.client.http().send(&call, None);
+        let answer = self.client.admitted(&call, sending).await?;
         Ok(Reached {
             status: answer.meta.status,
             server_date: answer.meta.server_date,

@@ -130,6 +130,10 @@ fn operators() -> OpenApiRouter<Arc<Scheduler>> {
         .routes(routes!(ops::routes::show_route))
         .routes(routes!(ops::routes::switch_route_off))
         .routes(routes!(ops::routes::switch_route_on))
+        .routes(routes!(ops::connections::list_connections))
+        .routes(routes!(ops::connections::show_connection))
+        .routes(routes!(ops::check_connection::check_connection))
+        .routes(routes!(ops::try_connection::close_circuit))
 }
 
 /// The operations, and the document about them at `/v1/openapi.json`.

@@ -15,6 +15,7 @@ mod assets;
 mod audit_page;
 mod cadences_page;
 mod confirm_page;
+mod connections_page;
 mod job_page;
 mod jobs_page;
 mod login_page;
@@ -90,5 +91,15 @@ fn setup() -> Router<Arc<Scheduler>> {
         .route(
             "/console/routes/{name}/on",
             get(routes_page::ask_on).post(routes_page::on),
+        )
+        .route("/console/connections", get(connections_page::list))
+        .route("/console/connections/{name}", get(connections_page::show))
+        .route(
+            "/console/connections/{name}/check",
+            post(connections_page::check),
+        )
+        .route(
+            "/console/connections/{name}/circuit",
+            get(connections_page::ask).post(connections_page::try_again),
         )
 }

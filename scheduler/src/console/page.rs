@@ -21,7 +21,7 @@ use super::render::render;
 use crate::Scheduler;
 use crate::api::ops::caller::Operating;
 use crate::api::ops::session::SessionView;
-use crate::api::problem::Problem;
+use crate::api::problem::{FieldError, Problem};
 use crate::api::problem_kind::Kind;
 
 /// Only what this server sends itself; nothing inline, nothing in a frame.
@@ -91,6 +91,20 @@ pub(super) fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     found
         .map(|(_, value)| value.as_str())
         .filter(|it| !it.is_empty())
+}
+
+/// The reason that was typed into a form, on one line.
+pub(super) fn reason(typed: &str) -> Result<String, Problem> {
+    let reason = typed.trim().replace(['\r', '\n'], " ");
+    let error = match reason.chars().count() {
+        0 => FieldError::new("/reason", "is empty", "say in a few words why"),
+        1..=500 => return Ok(reason),
+        length => {
+            let problem = format!("has {length} characters; at most 500 are taken");
+            FieldError::new("/reason", problem, "shorten it")
+        }
+    };
+    Err(Problem::of_fields(vec![error]))
 }
 
 /// What every page is made with, also those that nobody has to log in for.
@@ -182,6 +196,16 @@ pub(super) fn flash(query: Option<&str>) -> Option<Flash> {
             "New requests are refused until somebody switches it on.",
         ),
         "switched-on" => ("ok", "Switched on.", "New requests are taken in again."),
+        "check" => (
+            "ok",
+            "A check was asked for.",
+            "A worker makes it; what it finds is shown here when it has ended.",
+        ),
+        "retrying" => (
+            "ok",
+            "The wait is over.",
+            "One job tries now; when it gets through, the others follow.",
+        ),
         "draining" => (
             "ok",
             "The worker drains.",

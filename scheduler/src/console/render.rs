@@ -17,6 +17,7 @@ const TEMPLATES: &[(&str, &str)] = &templates![
     "base.html" "parts.html" "login.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
     "operation.html" "cadences.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
     "error.html" "alerts.html" "silence.html" "routes.html" "route.html" "route_switch.html"
+    "connections.html" "connection.html" "circuit.html"
 ];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
@@ -46,6 +47,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("span", span);
     environment.add_filter("operation_badge", operation_badge);
     environment.add_filter("alert_badge", alert_badge);
+    environment.add_filter("check_badge", check_badge);
     environment
 }
 
@@ -136,6 +138,19 @@ fn alert_badge(state: String) -> &'static str {
         "quiet" => "paused",
         "pending" => "hold",
         _ => "ok",
+    }
+}
+
+/// The colour and shape of where a check of a connection stands, or of what a step of it found.
+#[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]
+fn check_badge(state: String) -> &'static str {
+    match state.as_str() {
+        "good" => "ok",
+        "warning" => "warn",
+        "waiting" => "due",
+        "running" => "running",
+        "skipped" => "off",
+        _ => "bad",
     }
 }
 

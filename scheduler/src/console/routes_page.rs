@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::json;
 use shared::operator::Role;
 
-use super::page::{Fields, Page, flash, value};
+use super::page::{Fields, Page, flash, reason, value};
 use crate::api::ops::routes;
-use crate::api::problem::{FieldError, Problem};
+use crate::api::problem::Problem;
 
 const ROUTES: &str = "/console/routes";
 
@@ -77,26 +77,17 @@ async fn switch(page: &Page, name: &str, on: bool, fields: &Fields) -> Response 
         return page.refuse(&problem, ROUTES);
     }
     let typed = value(fields, "reason").unwrap_or_default();
-    let reason: String = typed.trim().replace(['\r', '\n'], " ");
-    let problem = match reason.chars().count() {
-        0 => FieldError::new("/reason", "is empty", "say in a few words why"),
-        1..=500 => {
-            return match routes::set(&page.scheduler, &page.me, name, on, &reason).await {
-                Ok(()) => {
-                    let word = if on { "switched-on" } else { "switched-off" };
-                    Redirect::to(&format!("{ROUTES}?flash={word}")).into_response()
-                }
-                Err(problem) => page.refuse(&problem, ROUTES),
-            };
-        }
-        length => FieldError::new(
-            "/reason",
-            format!("has {length} characters; at most 500 are taken"),
-            "shorten it",
-        ),
+    let reason = match reason(typed) {
+        Ok(reason) => reason,
+        Err(problem) => return question(page, name, on, typed, Some(&problem)).await,
     };
-    let problem = Problem::of_fields(vec![problem]);
-    question(page, name, on, typed, Some(&problem)).await
+    match routes::set(&page.scheduler, &page.me, name, on, &reason).await {
+        Ok(()) => {
+            let word = if on { "switched-on" } else { "switched-off" };
+            Redirect::to(&format!("{ROUTES}?flash={word}")).into_response()
+        }
+        Err(problem) => page.refuse(&problem, ROUTES),
+    }
 }
 
 async fn question(

@@ -58,7 +58,9 @@ pub struct Standing {
     pub width: u32,
     /// Calls under way, of all processes.
     pub under_way: u32,
-    /// The hour with the fewest calls left, when a rule is known.
+    /// The rule whose hour has the fewest calls left, by its id; `-` where the instance names none. `None` while no limit is known.
+    pub rule: Option<String>,
+    /// That hour.
     pub window: Option<Window>,
     /// Until when nobody calls, and why.
     pub throttled: Option<Throttled>,
@@ -355,8 +357,11 @@ impl Desk {
         let now = self.clock.now().timestamp_millis();
         let book = self.book();
         let State { quiet, windows, .. } = &book.state;
-        let window = windows.values().filter(|it| now < it.reset);
-        let window = window.min_by_key(|it| it.left).cloned();
+        let running = windows.iter().filter(|(_, it)| now < it.reset);
+        let (rule, window) = running
+            .min_by_key(|(_, it)| it.left)
+            .map(|(rule, window)| (rule.clone(), window.clone()))
+            .unzip();
         let spent = window.as_ref().filter(|it| it.left == 0);
         let refusal = match (quiet, spent) {
             (Quiet { until, limited }, _) if now < *until => {
@@ -382,6 +387,7 @@ impl Desk {
                 width => width,
             },
             under_way: book.state.under_way(),
+            rule,
             window,
             throttled: refusal.map(|it| self.throttled(refused(it))),
         }

@@ -175,6 +175,18 @@ impl ConnectionSettings {
         Duration::from_hours(self.person_cache_hours)
     }
 
+    /// `base_url` as it may be shown: without user, password, query and fragment, which nobody should have put there.
+    pub fn shown_url(&self) -> String {
+        match Url::parse(&self.base_url) {
+            Ok(url) => format!(
+                "{}{}",
+                url.origin().ascii_serialization(),
+                url.path().trim_end_matches('/')
+            ),
+            Err(_) => "no URL".to_owned(),
+        }
+    }
+
     pub(super) fn resolve_secrets(&mut self, name: &str, report: &mut Report) {
         let mut at = report.section(&format!("connections.{name}"));
         let at = &mut at;
@@ -246,7 +258,7 @@ impl ConnectionSettings {
             return;
         };
         for key in missing {
-            let problem = format!("not given, but auth = \"{}\" needs it", self.auth.word());
+            let problem = format!("not given, but auth = \"{}\" needs it", self.auth.as_str());
             let fix = match key {
                 "client_id" | "user" => format!("set {}", at.key(key)),
                 _ => format!(

@@ -140,7 +140,7 @@ impl Auth {
     }
 
     /// The word used in configuration.
-    pub(super) fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::Basic => "basic",

@@ -1,5 +1,9 @@
 //! One row per run of a job.
 
+mod contacts;
+
+pub use contacts::{Failure, Success, failures, looked_back_to, successes};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::{Deserialize, Serialize};

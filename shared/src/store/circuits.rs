@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::audit;
+use super::audit::{self, Actor, Entry};
 use super::entities::circuits::{Column, Entity};
 use super::sql::Sql;
 
@@ -46,6 +46,13 @@ impl Circuit {
     /// Whether somebody has to mend something before it closes.
     pub fn wants_a_hand(&self) -> bool {
         !PASSING.contains(&self.class.as_str())
+    }
+
+    /// The connection that it holds back, or of which it holds a table back.
+    pub fn of(&self) -> &str {
+        self.connection
+            .split_once('/')
+            .map_or(self.connection.as_str(), |(connection, _)| connection)
     }
 
     /// Whether it holds calls to a table of a connection: by the table, or by the whole connection.
@@ -119,6 +126,40 @@ pub async fn close(
             .await?;
     }
     Ok(gone)
+}
+
+/// Ends the wait of an open circuit because an operator says so: one job tries at once, as when the time had come. With an audit entry, in
+/// the same transaction. False when it is closed by now, or was over already.
+pub async fn end_wait(
+    conn: &impl ConnectionTrait,
+    circuit: &Circuit,
+    actor: &Actor,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let touched = Sql::new(conn, "UPDATE circuits SET until = ")
+        .bind(now)
+        .then(", probing_job = NULL WHERE connection = ")
+        .bind(circuit.connection.as_str())
+        .then(" AND until > ")
+        .bind(now)
+        .run(conn)
+        .await?;
+    if touched == 0 {
+        return Ok(false);
+    }
+    let entry = Entry {
+        actor,
+        action: "circuit.wait_ended",
+        subject_kind: "connection",
+        subject_id: &circuit.connection,
+        from: Some(&circuit.until.to_rfc3339()),
+        to: Some(&now.to_rfc3339()),
+        reason: Some(reason),
+        detail: json!({ "class": circuit.class, "reason": circuit.reason }),
+    };
+    audit::append(conn, &entry, now).await?;
+    Ok(true)
 }
 
 /// The open circuits, by connection.

@@ -18,6 +18,7 @@ pub mod attempts;
 pub mod audit;
 pub mod cadences;
 pub mod circuits;
+pub mod connection_checks;
 pub mod credentials;
 pub mod cursors;
 pub mod drift;

@@ -165,6 +165,13 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
     it.ask("REQ-2", "access").await;
     // One alert fires, and nobody takes the message.
     it.look_at_alerts().await;
+    // A circuit of one table, and a check that names it.
+    it.opened("REQ-3", "missing").await;
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let check = "/v1/ops/connections/main/check";
+    omar.post(check, &serde_json::json!({})).await;
+    it.settle().await;
+    omar.post(check, &serde_json::json!({})).await;
     let browser = signed_in(&it, "ada", Role::Admin).await;
     let pages = [
         ("overview", "/console".to_owned()),
@@ -180,6 +187,9 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
         ("alerts", "/console/alerts".to_owned()),
         ("silence", "/console/alerts/dead_jobs/silence".to_owned()),
         ("workers", "/console/workers".to_owned()),
+        ("connections", "/console/connections".to_owned()),
+        ("connection", "/console/connections/main".to_owned()),
+        ("circuit", "/console/connections/main/circuit".to_owned()),
         ("routes", "/console/routes".to_owned()),
         ("route", "/console/routes/owned".to_owned()),
         ("route-off", "/console/routes/access/off".to_owned()),

@@ -144,6 +144,7 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
     home.run(&format!("cadences resume {cadence}")).with_code(0);
     home.run("cadences run nothing").with_code(4);
     routes_are_listed_and_switched(&home);
+    connections_are_shown_and_checked(&home);
     let workers = home.run("workers list --json").with_code(0).json();
     assert_eq!(workers.as_array().unwrap().len(), 1);
     let trail = home
@@ -174,6 +175,32 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
     let worker = workers[0]["id"].as_str().unwrap();
     home.run(&format!("workers drain {worker}")).with_code(0);
     process.end().with_code(0);
+}
+
+/// Its worker serves callbacks only, so that nobody makes the check.
+fn connections_are_shown_and_checked(home: &Home) {
+    let all = home.run("connections list --json").with_code(0).json();
+    let name = all[0]["name"].as_str().expect("a name");
+    assert_eq!(all[0]["serving"]["workers"], 0);
+    assert!(
+        home.run("connections list")
+            .with_code(0)
+            .stdout
+            .contains("LAST CHECK")
+    );
+    let shown = home.run(&format!("connections show {name}")).with_code(0);
+    assert!(shown.stdout.contains("No check yet"), "{shown}");
+    let check = home.run(&format!("connections check {name}")).with_code(6);
+    assert!(
+        check
+            .stdout
+            .contains("waiting: No worker that lives serves")
+            && check.stdout.contains("`ticketbridge worker`"),
+        "{check}"
+    );
+    let again = home.run(&format!("connections check {name}")).with_code(7);
+    assert!(again.stderr.contains("is under way"), "{again}");
+    home.run("connections show nothing").with_code(4);
 }
 
 fn routes_are_listed_and_switched(home: &Home) {

@@ -23,6 +23,7 @@ macro_rules! on_both {
 }
 
 mod budget;
+mod checks;
 mod create;
 mod credentials;
 mod holds;

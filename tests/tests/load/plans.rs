@@ -35,6 +35,7 @@ async fn no_statement_walks_through_the_past() {
     let it = Running::over(database, store, KEEP_SHORT).await;
     take_in_and_work(&it).await;
     ask_for_everything(&it).await;
+    operate(&it).await;
     look_after(&it).await;
     remove_what_is_old(&it).await;
     let of_the_bridge = explained.plans().len();
@@ -258,6 +259,28 @@ async fn look_as_an_operator(it: &Running) {
     }
 }
 
+/// What operators look at and ask for.
+async fn operate(it: &Running) {
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let check = "/v1/ops/connections/main/check";
+    assert_eq!(omar.post(check, &json!({})).await.status, 200);
+    it.settle().await;
+    for path in [
+        "/v1/ops/connections",
+        "/v1/ops/connections/main",
+        "/v1/ops/routes",
+        "/v1/ops/routes/access",
+    ] {
+        let answer = omar.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+    let conn = it.bridge.store().conn();
+    let classes = ["auth".to_owned()];
+    jobs::hasten(conn, "elsewhere", &classes, it.bridge.clock.now())
+        .await
+        .unwrap();
+}
+
 /// What the processes do on their own.
 async fn look_after(it: &Running) {
     let scheduler = &it.bridge.scheduler;
@@ -288,7 +311,7 @@ async fn look_after(it: &Running) {
     assert!(!jobs::is_live(conn, "no such key").await.unwrap());
     assert_eq!(
         JobKind::ALL.len(),
-        5,
+        6,
         "a new kind of job is driven here too"
     );
 }

@@ -59,6 +59,11 @@ async fn every_page_is_shown_to_every_role(it: &Running) {
             ("/console/operations".to_owned(), "Operations"),
             ("/console/queues".to_owned(), "create-ticket@main"),
             ("/console/workers".to_owned(), "worker-1"),
+            ("/console/connections".to_owned(), "none yet"),
+            (
+                "/console/connections/main".to_owned(),
+                "Last failure of each class",
+            ),
             ("/console/routes".to_owned(), "u_no_such_table"),
             (
                 "/console/routes/owned".to_owned(),

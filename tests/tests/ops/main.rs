@@ -51,6 +51,7 @@ mod alert_messages;
 mod alert_rules;
 mod alerts;
 mod cadences;
+mod connections;
 mod console;
 mod finding;
 mod queues;

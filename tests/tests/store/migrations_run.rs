@@ -11,8 +11,9 @@ use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, alerts, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id,
-    notes, operations, operators, people, processes, sources, switches, table_facts, tickets,
+    StoreError, alerts, attempts, cadences, circuits, connection_checks, cursors, drift,
+    idempotency, jobs, new_id, notes, operations, operators, people, processes, sources, switches,
+    table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -203,6 +204,9 @@ async fn fill_the_rest(db: &TestDatabase) {
     table_facts::set_honours(conn, "main", "incident", true)
         .await
         .unwrap();
+    connection_checks::ask(conn, new_id(now), "main", "operator:vera", now)
+        .await
+        .unwrap();
     let seen = Seen {
         connection: "main",
         fingerprint: "f1",
@@ -368,6 +372,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "audit_seals",
         "cadences",
         "circuits",
+        "connection_checks",
         "credentials",
         "cursors",
         "drift_reports",

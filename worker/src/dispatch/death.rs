@@ -37,7 +37,7 @@ pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effe
         Ok(JobKind::GetTicketStatus) => {
             Wish::of(request_id, "ticket.not_read").raise(Attention::NotRead(reason))
         }
-        Ok(JobKind::CheckDrift) | Err(_) => return,
+        Ok(JobKind::CheckDrift | JobKind::CheckConnection) | Err(_) => return,
     };
     push(effects, wish);
 }

@@ -8,7 +8,8 @@ use shared::job::Lease;
 use shared::store::audit::{self, Entry};
 use shared::store::jobs::{Ending, QueuedJob};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, drift, jobs, notes, people, table_facts,
+    StoreError, attempts, cadences, circuits, connection_checks, cursors, drift, jobs, notes,
+    people, table_facts,
 };
 use uuid::Uuid;
 
@@ -126,6 +127,9 @@ async fn write_knowledge(
     }
     if let Some(report) = &effects.drift {
         drift::put(tx, report).await?;
+    }
+    if let Some(check) = &effects.check {
+        connection_checks::end(tx, check, now).await?;
     }
     for noted in &effects.audit {
         audit::append(tx, &entry(noted), now).await?;

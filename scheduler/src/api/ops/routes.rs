@@ -119,7 +119,11 @@ pub(crate) struct SwitchBody {
     reason: String,
 }
 
-async fn reason(scheduler: &Scheduler, request: Request<Body>) -> Result<String, Problem> {
+/// The reason of a body; it must be there.
+pub(crate) async fn reason(
+    scheduler: &Scheduler,
+    request: Request<Body>,
+) -> Result<String, Problem> {
     let body = read_json(request, scheduler.settings.server.body_limit_bytes).await?;
     let mut fields = Fields::of(&body, "").map_err(|error| Problem::of_fields(vec![error]))?;
     let reason = fields.needed_text("reason", 500, Text::Line);

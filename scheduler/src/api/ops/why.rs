@@ -249,6 +249,7 @@ fn doing(job: &Job) -> &'static str {
         Ok(JobKind::UpdateServicenowStatus) => "Updating the ticket",
         Ok(JobKind::DeliverCallback) => "Telling the source",
         Ok(JobKind::CheckDrift) => "Comparing the tickets",
+        Ok(JobKind::CheckConnection) => "Checking the connection",
         Err(_) => "A job of a newer version",
     }
 }

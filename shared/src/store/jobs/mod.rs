@@ -5,6 +5,7 @@ mod act;
 mod cancel;
 mod claim;
 mod finish;
+mod hasten;
 mod insert;
 mod operate;
 mod read;
@@ -17,6 +18,7 @@ pub use act::{Acted, JobAction, act};
 pub use cancel::{Cancel, cancel_unstarted};
 pub use claim::{Begun, begin, claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
+pub use hasten::{HASTENED, hasten};
 pub(super) use insert::insertion;
 pub use insert::{insert, insert_due, insert_many};
 pub use operate::{revive, unpark};
@@ -24,7 +26,7 @@ pub use read::{
     Job, LaneCount, counts, ended, find, find_of_source, held_by, is_live, of_request, states,
 };
 pub use reclaim::{Reclaimed, hand_back, reclaim};
-pub use ring::{LaneDue, lanes_waiting, ring_again, take_due};
+pub use ring::{LaneDue, lanes_waiting, ring_again, take_checks, take_due};
 pub use search::{JobFilter, JobPage, count_matching, search};
 
 use sea_orm::FromQueryResult;

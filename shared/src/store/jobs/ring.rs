@@ -11,6 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{QueuedJob, QueuedRow, RETURNING_QUEUED, known_kinds};
+use crate::job::ConnectionCheck;
 use crate::store::StoreError;
 use crate::store::sql::Sql;
 
@@ -164,6 +165,40 @@ pub async fn ring_again(
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .postgres(" FOR UPDATE SKIP LOCKED")
     .then(") UPDATE jobs SET rung_at = ")
+    .bind(now)
+    .then(", updated_at = ")
+    .bind(now)
+    .then(" WHERE id IN (SELECT id FROM picked)")
+    .then(RETURNING_QUEUED)
+    .all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.queued(true)).collect()
+}
+
+/// Rings the checks of these connections that are due, or that were rung before `rung_before` and are still not claimed: at most one each.
+pub async fn take_checks(
+    conn: &impl ConnectionTrait,
+    connections: &[String],
+    rung_before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<QueuedJob>, StoreError> {
+    let keys: Vec<String> = connections
+        .iter()
+        .map(|connection| ConnectionCheck::key(connection))
+        .collect();
+    let rows: Vec<QueuedRow> = Sql::new(
+        conn,
+        "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE finished_at IS NULL AND dedup_key",
+    )
+    .one_of(&keys)
+    .then(" AND (state = 'due' AND due_at <= ")
+    .bind(now)
+    .then(" OR state = 'rung' AND rung_at < ")
+    .bind(rung_before)
+    .then(") AND kind")
+    .one_of(&known_kinds())
+    .postgres(" FOR UPDATE SKIP LOCKED")
+    .then(") UPDATE jobs SET state = 'rung', rung_at = ")
     .bind(now)
     .then(", updated_at = ")
     .bind(now)

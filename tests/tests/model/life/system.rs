@@ -99,7 +99,9 @@ fn name(owner: u8) -> String {
 fn lane(kind: JobKind) -> &'static str {
     match kind {
         JobKind::CreateTicket => "create-ticket@main",
-        JobKind::GetTicketStatus | JobKind::CheckDrift => "ticket-status@main",
+        JobKind::GetTicketStatus | JobKind::CheckDrift | JobKind::CheckConnection => {
+            "ticket-status@main"
+        }
         JobKind::UpdateServicenowStatus => "update-status@main",
         JobKind::DeliverCallback => "callback",
     }

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use servicenow_client::{Client, Error, ZoneProbe};
 use servicenow_client::{OwnUser, Probe, TokenState, UnknownField};
+use shared::checkup::{Step, Verdict};
 use shared::clock::SharedClock;
-
-use super::{Step, Verdict};
 
 /// Above this difference of clocks, time stamps of both sides are hard to compare.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
-pub(super) async fn examine(
+/// Each step of a connection, and of its tables, in the order in which the first failure names the cause.
+pub async fn examine(
     name: &str,
     client: &Client,
     tables: &[String],
@@ -190,6 +190,10 @@ fn zone(part: &str, found: Option<ZoneProbe>) -> Step {
 }
 
 fn failed(part: &str, step: &'static str, error: &Error) -> Step {
+    if let Error::Held(held) = error {
+        let fix = "nothing is to be mended: the instance has asked for quiet, or its calls are used up; check again after that";
+        return Step::new(part, step, Verdict::Warning, held.to_string(), fix);
+    }
     let (told, advice) = (error.to_string(), error.advice());
     // The error ends with its advice; here that has a place of its own.
     let found = told.strip_suffix(advice).unwrap_or(&told).trim_end();

@@ -1,34 +1,27 @@
 //! How long the credential of a connection lives, and since when it is refused (N13).
 
 use chrono::{DateTime, Utc};
+use shared::checkup::{Step, Verdict};
 use shared::config::{Auth, ConnectionSettings, CredentialEnd};
-use shared::store::Store;
-use shared::store::credentials::{self, Credential};
-
-use super::{Step, Verdict};
+use shared::store::credentials::Credential;
 
 const STEP: &str = "credential";
 
-/// What is configured, and what the workers remember where the database can be asked.
-pub(super) async fn examine(
+/// What is configured, and what the workers remember where that is known.
+pub fn examine(
     name: &str,
     settings: &ConnectionSettings,
-    store: Option<&Store>,
+    known: Option<&Credential>,
     now: DateTime<Utc>,
 ) -> Step {
-    let known = match store {
-        // The step of the database has told what is wrong with it.
-        Some(store) => credentials::get(store.conn(), name).await.ok().flatten(),
-        None => None,
-    };
-    let first_worked_at = known.as_ref().and_then(|known| known.first_worked_at);
+    let first_worked_at = known.and_then(|known| known.first_worked_at);
     let age = age(
         name,
         settings,
         settings.credential_end(first_worked_at),
         now,
     );
-    match known.as_ref().and_then(refusals) {
+    match known.and_then(refusals) {
         Some(refusals) => Step {
             verdict: Verdict::Warning,
             found: format!("{refusals}; {}", age.found),
