@@ -28,6 +28,11 @@ impl Api {
         Ok(Self { http, url, token })
     }
 
+    /// Whether the token is that of an operator, who sees more.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.token.starts_with("tbo_")
+    }
+
     pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         let mut url = self.join(path)?;
         if !query.is_empty() {

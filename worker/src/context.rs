@@ -11,6 +11,7 @@ use shared::route::Routes;
 use shared::store::Store;
 
 use crate::connections::Connections;
+use crate::decisions::Maps;
 use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
 use crate::jobs::Loads;
 use crate::lease::LeaseWatch;
@@ -63,6 +64,7 @@ pub struct Context {
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
     pub(crate) silences: Silences,
+    pub(crate) maps: Maps,
 }
 
 impl Context {
@@ -99,6 +101,7 @@ impl Context {
             closings: Closings::default(),
             suspects: Suspects::default(),
             silences: Silences::default(),
+            maps: Maps::default(),
         }))
     }
 }

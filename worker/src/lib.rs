@@ -4,6 +4,7 @@ mod attention;
 mod connections;
 mod context;
 pub mod credentials;
+pub mod decisions;
 mod dispatch;
 mod effects;
 mod fault;

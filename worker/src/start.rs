@@ -14,10 +14,13 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::runtime::{LaneWorker, Ring};
-use crate::{credentials, dispatch, health, heartbeat, lanes, runtime};
+use crate::{credentials, decisions, dispatch, health, heartbeat, lanes, runtime};
 
 /// How often the credentials are looked at. They die by days; that an instance begins to refuse one is known within this time.
 const CREDENTIALS_LOOKED_AT: Duration = Duration::from_mins(1);
+
+/// How often a walk with a changed state map takes its next step. Without one it is a look at a row for each route.
+const DECISIONS_EVERY: Duration = Duration::from_secs(2);
 
 /// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
 /// is known to the others; its tasks run in `process`.
@@ -35,6 +38,7 @@ pub async fn start(
         .await
         .context("this worker cannot make itself known")?;
     give_parked_another_try(ctx).await?;
+    decisions::announce(ctx).await?;
     let metrics = Metrics::install()?;
     let stop = process.stop_token();
     process.supervise("metrics", metrics.clone().keep(stop.clone()));
@@ -50,6 +54,7 @@ pub async fn start(
     let drained = CancellationToken::new();
     process.supervise("heartbeat", beat(ctx, stop.clone(), drained.clone()));
     process.supervise("credentials", watch_credentials(ctx, stop.clone()));
+    process.supervise("decisions", decide_again(ctx, stop.clone()));
     let drain = ctx.settings.worker.drain();
     let run = runtime::run(
         workers,
@@ -110,6 +115,17 @@ fn watch_credentials(
             async move { Ok(credentials::tick(&ctx).await?) }
         },
     )
+}
+
+fn decide_again(
+    ctx: &Arc<Context>,
+    stop: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+    let ctx = Arc::clone(ctx);
+    every(DECISIONS_EVERY, Arc::new(Notify::new()), stop, move || {
+        let ctx = Arc::clone(&ctx);
+        async move { decisions::tick(&ctx).await.map(drop).map_err(Into::into) }
+    })
 }
 
 fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {

@@ -31,6 +31,7 @@ pub mod processes;
 pub mod requests;
 pub mod retention;
 pub mod sources;
+pub mod state_maps;
 pub mod switches;
 pub mod table_facts;
 pub mod tickets;

@@ -28,6 +28,7 @@ mod cadences;
 mod console;
 mod finding;
 mod queues;
+mod state_map;
 mod why;
 
 use serde_json::{Value, json};

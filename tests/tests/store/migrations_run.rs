@@ -10,7 +10,7 @@ use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
     StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
-    operations, operators, people, processes, sources, switches, table_facts, tickets,
+    operations, operators, people, processes, sources, state_maps, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -204,6 +204,7 @@ async fn fill_the_rest(db: &TestDatabase) {
     switches::set(conn, "route:sap", false, None, &actor, now)
         .await
         .unwrap();
+    state_maps::announce(conn, "sap", "f1", now).await.unwrap();
     let start_of_feed = "INSERT INTO feed_starts (source, place) VALUES ('idm', 1)";
     conn.execute_unprepared(start_of_feed).await.unwrap();
 }
@@ -374,6 +375,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "retention_walks",
         "source_tokens",
         "sources",
+        "state_maps",
         "switches",
         "table_facts",
         "tickets",

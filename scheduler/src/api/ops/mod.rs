@@ -9,6 +9,7 @@ pub(crate) mod job_view;
 pub(crate) mod list_jobs;
 pub(crate) mod list_requests;
 pub(crate) mod login;
+mod map_decision;
 pub(crate) mod new_operation;
 pub(crate) mod operation_view;
 pub(crate) mod operations;
