@@ -46,6 +46,16 @@ impl Api {
         self.send(Method::POST, url, Some(body)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = self.join(path)?;
+        self.send(Method::PUT, url, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = self.join(path)?;
+        self.send(Method::DELETE, url, Some(body)).await
+    }
+
     /// Prints what is answered as it comes.
     pub(crate) async fn print(&self, path: &str, query: &[(&str, String)]) -> Result<(), Failure> {
         let mut url = self.join(path)?;

@@ -4,7 +4,8 @@ mod operators;
 
 pub(crate) use operators::{
     Act, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences, JobCommand, JobFilter, Jobs,
-    OperationCommand, Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
+    JobsAtATime, OperationCommand, Operations, Operator, QueueCommand, Queues, WorkerCommand,
+    Workers,
 };
 
 use std::path::PathBuf;
@@ -68,7 +69,7 @@ pub(crate) enum Command {
     /// Decide who may operate the bridge.
     #[command(subcommand)]
     Operator(Operator),
-    /// Look at the queues, pause and resume them.
+    /// Look at the queues, pause and resume them, and say how many of their jobs run at a time.
     Queues(Queues),
     /// Find jobs and act on them.
     Jobs(Jobs),

@@ -15,6 +15,7 @@ pub mod heartbeat;
 mod jobs;
 mod lanes;
 mod lease;
+mod limits;
 mod outcome;
 mod rotation;
 mod run;

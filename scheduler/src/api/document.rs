@@ -122,6 +122,10 @@ fn operators() -> OpenApiRouter<Arc<Scheduler>> {
         .routes(routes!(ops::queues::list_queues))
         .routes(routes!(ops::queues::pause_queue))
         .routes(routes!(ops::queues::resume_queue))
+        .routes(routes!(
+            ops::concurrency::set_concurrency,
+            ops::concurrency::unset_concurrency
+        ))
 }
 
 /// The operations, and the document about them at `/v1/openapi.json`.

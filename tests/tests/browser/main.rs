@@ -160,6 +160,10 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
         ("operations", "/console/operations".to_owned()),
         ("queues", "/console/queues".to_owned()),
         ("pause", "/console/queues/all/pause".to_owned()),
+        (
+            "concurrency",
+            "/console/queues/create-ticket@main/concurrency".to_owned(),
+        ),
         ("cadences", "/console/cadences".to_owned()),
         ("workers", "/console/workers".to_owned()),
         ("audit", "/console/audit".to_owned()),

@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod access;
 mod acting;
 mod cadences;
+mod concurrency;
 mod console;
 mod finding;
 mod queues;

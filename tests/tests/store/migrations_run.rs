@@ -9,8 +9,9 @@ use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
-    operations, operators, people, processes, sources, state_maps, switches, table_facts, tickets,
+    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, lane_limits,
+    new_id, notes, operations, operators, people, processes, sources, state_maps, switches,
+    table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -204,6 +205,17 @@ async fn fill_the_rest(db: &TestDatabase) {
     switches::set(conn, "route:sap", false, None, &actor, now)
         .await
         .unwrap();
+    let limit = lane_limits::Change {
+        lane: "callback",
+        before: None,
+        after: Some(2),
+        reason: None,
+    };
+    assert!(
+        lane_limits::change(conn, &limit, &actor, now)
+            .await
+            .unwrap()
+    );
     state_maps::announce(conn, "sap", "f1", now).await.unwrap();
     let start_of_feed = "INSERT INTO feed_starts (source, place) VALUES ('idm', 1)";
     conn.execute_unprepared(start_of_feed).await.unwrap();
@@ -363,6 +375,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "feed_starts",
         "idempotency_keys",
         "jobs",
+        "lane_limits",
         "login_refusals",
         "notes",
         "operations",

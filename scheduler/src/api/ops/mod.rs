@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod cadences;
 pub(crate) mod caller;
 pub(crate) mod cookie;
+pub(crate) mod concurrency;
 pub(crate) mod export;
 pub(crate) mod job_view;
 pub(crate) mod list_jobs;
