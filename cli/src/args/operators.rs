@@ -207,6 +207,9 @@ pub(crate) struct Act {
     /// So many a minute at most, bounded by the calls that the instance has left.
     #[arg(long, value_name = "N")]
     pub(crate) per_minute: Option<u32>,
+    /// Wait until the circuits are over that hold the jobs, for retry and run-now; what is paced does so anyway.
+    #[arg(long)]
+    pub(crate) wait: bool,
     /// Why; it goes into the audit trail.
     #[arg(long)]
     pub(crate) reason: Option<String>,

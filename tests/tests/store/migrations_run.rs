@@ -124,6 +124,7 @@ async fn fill_operators(db: &TestDatabase) {
         action: jobs::JobAction::Retry,
         filter: jobs::JobFilter::default(),
         ids: Vec::new(),
+        waits_for_circuit: false,
         per_minute: Some(60),
         reason: None,
         operator: "vera".into(),

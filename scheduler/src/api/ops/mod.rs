@@ -1,10 +1,11 @@
 //! The operator API under `/v1/ops`: what the console and the command line use, and nothing else.
 
 pub(crate) mod audit;
+mod behind;
 pub(crate) mod cadences;
 pub(crate) mod caller;
-pub(crate) mod cookie;
 pub(crate) mod concurrency;
+pub(crate) mod cookie;
 pub(crate) mod export;
 pub(crate) mod job_view;
 pub(crate) mod list_jobs;
