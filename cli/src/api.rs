@@ -28,6 +28,11 @@ impl Api {
         Ok(Self { http, url, token })
     }
 
+    /// Whether the token is that of an operator, who sees more.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.token.starts_with("tbo_")
+    }
+
     pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         let mut url = self.join(path)?;
         if !query.is_empty() {
@@ -39,6 +44,16 @@ impl Api {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let url = self.join(path)?;
         self.send(Method::POST, url, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = self.join(path)?;
+        self.send(Method::PUT, url, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let url = self.join(path)?;
+        self.send(Method::DELETE, url, Some(body)).await
     }
 
     /// Prints what is answered as it comes.

@@ -4,8 +4,8 @@ mod operators;
 
 pub(crate) use operators::{
     Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
-    ConnectionCommand, Connections, JobCommand, JobFilter, Jobs, OperationCommand, Operations,
-    Operator, QueueCommand, Queues, RouteCommand, Routes, WorkerCommand, Workers,
+    ConnectionCommand, Connections, JobCommand, JobFilter, Jobs, JobsAtATime, OperationCommand,
+    Operations, Operator, QueueCommand, Queues, RouteCommand, Routes, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ pub(crate) enum Command {
     /// Decide who may operate the bridge.
     #[command(subcommand)]
     Operator(Operator),
-    /// Look at the queues, pause and resume them.
+    /// Look at the queues, pause and resume them, and say how many of their jobs run at a time.
     Queues(Queues),
     /// Find jobs and act on them.
     Jobs(Jobs),

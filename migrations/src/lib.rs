@@ -32,6 +32,9 @@ mod m20261128_000024_operations;
 mod m20261128_000025_audit_seals;
 mod m20261128_000028_alerts;
 mod m20261128_000029_connection_checks;
+mod m20261128_000030_lane_limits;
+mod m20261128_000030_map_decisions;
+mod m20261128_000030_operation_waits;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -66,6 +69,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000025_audit_seals::Migration),
             Box::new(m20261128_000028_alerts::Migration),
             Box::new(m20261128_000029_connection_checks::Migration),
+            Box::new(m20261128_000030_map_decisions::Migration),
+            Box::new(m20261128_000030_lane_limits::Migration),
+            Box::new(m20261128_000030_operation_waits::Migration),
         ]
     }
 }

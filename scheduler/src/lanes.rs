@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::config::Settings;
@@ -78,16 +78,16 @@ impl Lanes {
     }
 }
 
-/// The lanes of the configuration, whether anything waits in them or not.
-pub(crate) fn configured(settings: &Settings) -> BTreeSet<String> {
+/// The lanes of the configuration, whether anything waits in them or not, each with one kind of its queue.
+pub(crate) fn configured(settings: &Settings) -> BTreeMap<String, JobKind> {
     let connections: Vec<&String> = settings.connections.keys().collect();
     JobKind::QUEUES
         .into_iter()
         .flat_map(|kind| match kind {
-            JobKind::DeliverCallback => vec![lane_name(kind, None)],
+            JobKind::DeliverCallback => vec![(lane_name(kind, None), kind)],
             kind => connections
                 .iter()
-                .map(|connection| lane_name(kind, Some(connection)))
+                .map(|connection| (lane_name(kind, Some(connection)), kind))
                 .collect(),
         })
         .collect()

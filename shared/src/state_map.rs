@@ -1,6 +1,11 @@
 //! Between ServiceNow's values and the states of a request: many-to-one in, one-to-one out, by value, never by label.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::request::RequestState;
 use crate::template::{FieldProblem, FieldTemplates, TemplateInput};
@@ -35,9 +40,48 @@ pub enum Mapped {
     },
 }
 
+/// The entry of a map that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule<'a> {
+    /// The key of the configuration: `states_in`, `approvals_in` or `close_codes_in`.
+    pub key: &'static str,
+    /// The value that it names.
+    pub value: &'a str,
+    /// Whether it stands in the built-in map of the table, and not in the configuration.
+    pub built_in: bool,
+}
+
+impl fmt::Display for Rule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = if self.built_in {
+            " of the built-in map"
+        } else {
+            ""
+        };
+        write!(f, "{}.{:?}{origin}", self.key, self.value)
+    }
+}
+
+/// What a map said of a ticket when it was last asked; kept with the ticket, so that a mended map is noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decided {
+    /// Fingerprint of the map that was asked.
+    pub map: String,
+    /// The entry that decided, as people read it; `None` when there was none.
+    pub rule: Option<String>,
+    /// Where it put the request; `None` when the value was not mapped.
+    pub state: Option<RequestState>,
+    /// When it was asked.
+    pub at: DateTime<Utc>,
+}
+
 /// The map of one route.
 #[derive(Debug, Clone)]
 pub struct StateMap {
+    /// Of all that decides where a ticket puts its request.
+    fingerprint: String,
+    states_are_built_in: bool,
+    approvals_are_built_in: bool,
     states_in: BTreeMap<String, RequestState>,
     approvals_in: BTreeMap<String, RequestState>,
     close_codes_in: BTreeMap<String, RequestState>,
@@ -91,10 +135,18 @@ impl StateMap {
         }
         let mut paths_out = builtin::paths_out(table);
         paths_out.extend(parts.paths_out);
+        let states_are_built_in = parts.states_in.is_none();
+        let approvals_are_built_in = parts.approvals_in.is_none();
+        let states_in = parts.states_in.unwrap_or_else(|| builtin::states_in(table));
+        let approvals_in = parts.approvals_in.unwrap_or_else(builtin::approvals_in);
+        let close_codes_in = parts.close_codes_in;
         Ok(Self {
-            states_in: parts.states_in.unwrap_or_else(|| builtin::states_in(table)),
-            approvals_in: parts.approvals_in.unwrap_or_else(builtin::approvals_in),
-            close_codes_in: parts.close_codes_in,
+            fingerprint: fingerprint(&[&states_in, &approvals_in, &close_codes_in]),
+            states_are_built_in,
+            approvals_are_built_in,
+            states_in,
+            approvals_in,
+            close_codes_in,
             states_out,
             values_out,
             paths_out,
@@ -103,24 +155,54 @@ impl StateMap {
 
     /// Where a ticket with these values puts its request.
     pub fn read(&self, seen: &Observed<'_>) -> Mapped {
-        if let Some(state) = self.approvals_in.get(seen.approval) {
-            return Mapped::To(*state);
-        }
-        let Some(state) = self.states_in.get(seen.state).copied() else {
-            return Mapped::Unmapped {
+        match self.rule(seen) {
+            Some((_, state)) => Mapped::To(state),
+            None => Mapped::Unmapped {
                 field: "state",
                 value: seen.state.to_owned(),
-            };
-        };
-        if state != RequestState::Fulfilled {
-            return Mapped::To(state);
+            },
         }
-        Mapped::To(
-            self.close_codes_in
-                .get(seen.close_code)
-                .copied()
-                .unwrap_or(state),
-        )
+    }
+
+    /// The entry that decides for these values, and what it says; `None` when the state is not mapped.
+    pub fn rule<'a>(&self, seen: &Observed<'a>) -> Option<(Rule<'a>, RequestState)> {
+        let rule = |key, value, built_in| Rule {
+            key,
+            value,
+            built_in,
+        };
+        if let Some(state) = self.approvals_in.get(seen.approval) {
+            let rule = rule("approvals_in", seen.approval, self.approvals_are_built_in);
+            return Some((rule, *state));
+        }
+        let state = *self.states_in.get(seen.state)?;
+        let coded = self.close_codes_in.get(seen.close_code);
+        if let Some(coded) = coded.filter(|_| state == RequestState::Fulfilled) {
+            return Some((rule("close_codes_in", seen.close_code, false), *coded));
+        }
+        let rule = rule("states_in", seen.state, self.states_are_built_in);
+        Some((rule, state))
+    }
+
+    /// What it says of these values, to be kept with the ticket.
+    pub fn decide(&self, seen: &Observed<'_>, now: DateTime<Utc>) -> Decided {
+        let found = self.rule(seen);
+        Decided {
+            map: self.fingerprint.clone(),
+            rule: found.map(|(rule, _)| rule.to_string()),
+            state: found.map(|(_, state)| state),
+            at: now,
+        }
+    }
+
+    /// The same for maps that decide the same, and another one as soon as an entry differs.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The `state` values that mean something, for somebody who has to add one.
+    pub fn states_in(&self) -> &BTreeMap<String, RequestState> {
+        &self.states_in
     }
 
     /// The columns to write so that the ticket shows `input.state`; `None` when the map writes nothing for it.
@@ -173,6 +255,23 @@ impl StateMap {
             .cloned()
             .unwrap_or_default()
     }
+}
+
+/// 16 hex digits over the entries that decide where a ticket puts its request.
+fn fingerprint(maps: &[&BTreeMap<String, RequestState>]) -> String {
+    let mut digest = Sha256::new();
+    for map in maps {
+        digest.update(map.len().to_be_bytes());
+        for (value, state) in *map {
+            // Lengths go first, so that no two maps are written alike.
+            digest.update(value.len().to_be_bytes());
+            digest.update(value);
+            digest.update(state.as_str().len().to_be_bytes());
+            digest.update(state.as_str());
+        }
+    }
+    let hex = |byte: &u8| format!("{byte:02x}");
+    digest.finalize().iter().take(8).map(hex).collect()
 }
 
 #[cfg(test)]
@@ -271,6 +370,74 @@ mod tests {
         assert_eq!(
             closed("Solution provided"),
             Mapped::To(RequestState::Fulfilled)
+        );
+    }
+
+    #[test]
+    fn the_entry_that_decided_is_named() {
+        let parts = StateMapParts {
+            close_codes_in: BTreeMap::from([("Refused".to_owned(), RequestState::Denied)]),
+            ..StateMapParts::default()
+        };
+        let map = StateMap::compile("incident", parts).unwrap();
+        let told = |state, approval, close_code| {
+            let seen = Observed {
+                state,
+                approval,
+                close_code,
+            };
+            map.decide(&seen, DateTime::UNIX_EPOCH).rule
+        };
+        let told = [
+            told("2", "", ""),
+            told("6", "", "Refused"),
+            told("6", "", "Solved"),
+            told("1", "rejected", ""),
+            told("42", "", ""),
+        ];
+        assert_eq!(
+            told.map(Option::unwrap_or_default),
+            [
+                "states_in.\"2\" of the built-in map",
+                "close_codes_in.\"Refused\"",
+                "states_in.\"6\" of the built-in map",
+                "approvals_in.\"rejected\" of the built-in map",
+                "",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_differs_with_every_entry_and_with_nothing_else() {
+        let map = |states: &[(&str, RequestState)], codes: &[(&str, RequestState)]| {
+            let owned = |pairs: &[(&str, RequestState)]| {
+                let own = |(value, state): &(&str, RequestState)| ((*value).to_owned(), *state);
+                pairs.iter().map(own).collect::<BTreeMap<_, _>>()
+            };
+            let parts = StateMapParts {
+                states_in: Some(owned(states)),
+                close_codes_in: owned(codes),
+                ..StateMapParts::default()
+            };
+            let map = StateMap::compile("incident", parts).unwrap();
+            map.fingerprint().to_owned()
+        };
+        let (open, done) = (RequestState::Open, RequestState::Fulfilled);
+        let first = map(&[("1", open)], &[]);
+        assert_eq!(first, map(&[("1", open)], &[]));
+        assert_eq!(first.len(), 16);
+        for other in [
+            map(&[("1", done)], &[]),
+            map(&[("2", open)], &[]),
+            map(&[("1", open), ("2", open)], &[]),
+            map(&[], &[("1", open)]),
+            map(&[("1", open)], &[("1", open)]),
+        ] {
+            assert_ne!(first, other);
+        }
+        assert_ne!(
+            builtin("incident").fingerprint(),
+            builtin("sc_task").fingerprint()
         );
     }
 

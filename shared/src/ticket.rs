@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::state_map::{Decided, Observed};
+
 /// How the ticket is made in ServiceNow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -72,6 +74,19 @@ pub struct Ticket {
     pub checked_at: Option<DateTime<Utc>>,
     /// When the bridge stopped looking because of the route's give-up age.
     pub given_up_at: Option<DateTime<Utc>>,
+    /// What the map of the route said of these values when it was last asked.
+    pub decided: Option<Decided>,
+}
+
+impl Ticket {
+    /// The values that decide where its request stands.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed {
+            state: self.state.as_deref().unwrap_or_default(),
+            approval: self.approval.as_deref().unwrap_or_default(),
+            close_code: self.close_code.as_deref().unwrap_or_default(),
+        }
+    }
 }
 
 /// The `sys_id` we send for a request: 32 lower hex digits, the same whenever it is asked for.

@@ -304,6 +304,16 @@ impl Api {
         Answer::of(self.call(Method::POST, path).json(body)).await
     }
 
+    /// Puts JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.call(Method::PUT, path).json(body)).await
+    }
+
+    /// Deletes, with a body.
+    pub async fn delete(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.call(Method::DELETE, path).json(body)).await
+    }
+
     /// Sends a request of [`asked`] with this external id and category, which must be taken; its id.
     pub async fn create(&self, external_id: &str, category: &str) -> Uuid {
         let answer = self

@@ -4,6 +4,7 @@ pub mod bridge;
 pub mod browser;
 pub mod chaos;
 pub mod clock;
+pub mod copies;
 pub mod databases;
 pub mod feed;
 pub mod files;

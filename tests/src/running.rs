@@ -83,7 +83,8 @@ impl Running {
         Self::on(database, store, "", more).await
     }
 
-    async fn built(flavour: Flavour, main_settings: &str, more: &str) -> Self {
+    /// With more settings of the connection `main`, and more TOML behind the preset.
+    pub async fn built(flavour: Flavour, main_settings: &str, more: &str) -> Self {
         let database = fresh(flavour).await;
         let store = database.store.clone();
         Self::on(database, store, main_settings, more).await

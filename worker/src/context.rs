@@ -12,6 +12,7 @@ use shared::store::Store;
 use shared::webhook;
 
 use crate::connections::Connections;
+use crate::decisions::Maps;
 use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
 use crate::lease::LeaseWatch;
 use crate::silences::Silences;
@@ -62,6 +63,7 @@ pub struct Context {
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
     pub(crate) silences: Silences,
+    pub(crate) maps: Maps,
 }
 
 impl Context {
@@ -98,6 +100,7 @@ impl Context {
             closings: Closings::default(),
             suspects: Suspects::default(),
             silences: Silences::default(),
+            maps: Maps::default(),
         }))
     }
 }

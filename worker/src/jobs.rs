@@ -6,13 +6,14 @@ use shared::job::Payload;
 use crate::outcome::{Finished, Ran};
 use crate::run::Run;
 
+pub(crate) mod again;
 mod case;
 mod check_connection;
 mod check_drift;
 mod create_ticket;
 pub(crate) mod deliver_callback;
 mod get_ticket_status;
-mod mirror;
+pub(crate) mod mirror;
 mod update_servicenow_status;
 
 /// Runs the handler of a payload.

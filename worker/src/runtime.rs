@@ -23,7 +23,7 @@ use apalis_core::{
 };
 use futures::future::BoxFuture;
 use shared::{
-    queue::{Broker, BrokerBackend, Crew, Doorbell, Lane, Rung},
+    queue::{Broker, BrokerBackend, Crew, Doorbell, Lane, Rung, Slots},
     telemetry::{continue_trace, names},
 };
 use tokio::time::timeout;
@@ -42,8 +42,8 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 pub struct LaneWorker {
     /// In order of priority: a bell in an earlier lane is always taken first.
     pub lanes: Vec<Lane>,
-    /// How many handlers run at once; no bell is taken without a free one.
-    pub concurrency: usize,
+    /// How many handlers run at once; no bell is taken without a free one. It can be changed while they run.
+    pub slots: Slots,
     /// For logs and errors; unique per process start (ARCHITECTURE.md, invariant 4).
     pub name: String,
 }
@@ -128,7 +128,7 @@ pub async fn run(
 fn check(worker: &LaneWorker) -> Result<(), RuntimeError> {
     let missing = match worker {
         LaneWorker { lanes, .. } if lanes.is_empty() => "lanes",
-        LaneWorker { concurrency: 0, .. } => "handlers (its concurrency is 0)",
+        LaneWorker { slots, .. } if slots.limit() == 0 => "handlers (its concurrency is 0)",
         _ => return Ok(()),
     };
     Err(RuntimeError::Idle {
@@ -150,20 +150,15 @@ impl Floor {
     fn register(&self, monitor: Monitor, worker: LaneWorker) -> Monitor {
         info!(
             worker = worker.name,
-            concurrency = worker.concurrency,
+            concurrency = worker.slots.limit(),
             lanes = %worker.lanes.iter().map(Lane::as_str).collect::<Vec<_>>().join(" "),
             "worker starts"
         );
         let (broker, crew, tasks) = (self.broker.clone(), self.crew.clone(), self.tasks.clone());
         let (ring, running) = (self.ring.clone(), self.running.clone());
         monitor.register(move |_| {
-            let LaneWorker {
-                lanes,
-                concurrency,
-                name,
-            } = worker.clone();
-            let backend =
-                BrokerBackend::start(broker.clone(), &name, lanes, concurrency, &crew, &tasks);
+            let LaneWorker { lanes, slots, name } = worker.clone();
+            let backend = BrokerBackend::start(broker.clone(), &name, lanes, slots, &crew, &tasks);
             let (ring, cut, running) = (ring.clone(), crew.cut().clone(), running.clone());
             let tasks = tasks.clone();
             // The first layer is the outermost: a task of its own for each handler, a span in it, panics caught in that.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use shared::job::JobKind;
 use shared::process::{Process, every};
+use shared::queue::Slots;
 use shared::store::{StoreError, circuits, jobs, processes};
 use shared::telemetry::Metrics;
 use tokio::sync::Notify;
@@ -13,11 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::context::Context;
+use crate::limits::{self, Served};
 use crate::runtime::{LaneWorker, Ring};
-use crate::{credentials, dispatch, health, heartbeat, lanes, runtime};
+use crate::{credentials, decisions, dispatch, health, heartbeat, lanes, runtime};
 
 /// How often the credentials are looked at. They die by days; that an instance begins to refuse one is known within this time.
 const CREDENTIALS_LOOKED_AT: Duration = Duration::from_mins(1);
+
+/// How often a walk with a changed state map takes its next step. Without one it is a look at a row for each route.
+const DECISIONS_EVERY: Duration = Duration::from_secs(2);
 
 /// Starts the heart-beat and the workers of `queues`, by name; of the configured ones when none is named. Returns once this process
 /// is known to the others; its tasks run in `process`.
@@ -26,7 +31,7 @@ pub async fn start(
     queues: &[String],
     process: &mut Process,
 ) -> anyhow::Result<()> {
-    let workers = workers(ctx, &kinds(ctx, queues)?)?;
+    let served = served(ctx, &kinds(ctx, queues)?)?;
     let listener = match ctx.settings.worker.listen_address() {
         Some(address) => Some(health::bind(address).await?),
         None => None,
@@ -35,6 +40,8 @@ pub async fn start(
         .await
         .context("this worker cannot make itself known")?;
     give_parked_another_try(ctx).await?;
+    decisions::announce(ctx).await?;
+    limits::tick(ctx, &served).await?;
     let metrics = Metrics::install()?;
     let stop = process.stop_token();
     process.supervise("metrics", metrics.clone().keep(stop.clone()));
@@ -48,11 +55,13 @@ pub async fn start(
     }
     // Jobs that run when the stop comes still need their lease, so the heart goes on beating until the last one has ended.
     let drained = CancellationToken::new();
-    process.supervise("heartbeat", beat(ctx, stop.clone(), drained.clone()));
+    let heart = beat(ctx, served.clone(), stop.clone(), drained.clone());
+    process.supervise("heartbeat", heart);
     process.supervise("credentials", watch_credentials(ctx, stop.clone()));
+    process.supervise("decisions", decide_again(ctx, stop.clone()));
     let drain = ctx.settings.worker.drain();
     let run = runtime::run(
-        workers,
+        workers(ctx, served),
         Arc::clone(&ctx.broker),
         answering(ctx),
         stop,
@@ -69,19 +78,20 @@ pub async fn start(
     Ok(())
 }
 
-/// Until it is `drained`; an operator's word leads to `stop`.
+/// Until it is `drained`; an operator's word leads to `stop`, or to another number of jobs at a time.
 fn beat(
     ctx: &Arc<Context>,
+    served: Vec<Served>,
     stop: CancellationToken,
     drained: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
-    let ctx = Arc::clone(ctx);
+    let (ctx, served) = (Arc::clone(ctx), Arc::new(served));
     every(
         ctx.settings.worker.heartbeat(),
         Arc::new(Notify::new()),
         drained,
         move || {
-            let (ctx, stop) = (Arc::clone(&ctx), stop.clone());
+            let (ctx, served, stop) = (Arc::clone(&ctx), Arc::clone(&served), stop.clone());
             async move {
                 heartbeat::tick(&ctx).await?;
                 if !stop.is_cancelled() && heartbeat::is_to_drain(&ctx).await? {
@@ -90,7 +100,7 @@ fn beat(
                     );
                     stop.cancel();
                 }
-                Ok(())
+                Ok(limits::tick(&ctx, &served).await?)
             }
         },
     )
@@ -112,6 +122,17 @@ fn watch_credentials(
     )
 }
 
+fn decide_again(
+    ctx: &Arc<Context>,
+    stop: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+    let ctx = Arc::clone(ctx);
+    every(DECISIONS_EVERY, Arc::new(Notify::new()), stop, move || {
+        let ctx = Arc::clone(&ctx);
+        async move { decisions::tick(&ctx).await.map(drop).map_err(Into::into) }
+    })
+}
+
 fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {
     if queues.is_empty() {
         return Ok(ctx.settings.worker.kinds());
@@ -128,19 +149,29 @@ fn kinds(ctx: &Context, queues: &[String]) -> anyhow::Result<Vec<JobKind>> {
     queues.iter().map(kind).collect()
 }
 
-/// One worker a queue and connection, so that a slow instance holds up no other (T25).
-fn workers(ctx: &Context, kinds: &[JobKind]) -> anyhow::Result<Vec<LaneWorker>> {
-    let mut workers = Vec::new();
+/// The lanes of these kinds, each with slots of its own.
+fn served(ctx: &Context, kinds: &[JobKind]) -> anyhow::Result<Vec<Served>> {
+    let mut served = Vec::new();
     for kind in kinds {
-        for lane in lanes::of(ctx, *kind)? {
-            workers.push(LaneWorker {
-                name: format!("{lane}/{}", ctx.identity),
-                concurrency: ctx.settings.worker.concurrency(*kind),
-                lanes: vec![lane],
-            });
-        }
+        let slots = || Slots::new(ctx.settings.worker.concurrency(*kind));
+        let lanes = lanes::of(ctx, *kind)?.into_iter();
+        served.extend(lanes.map(|lane| Served {
+            lane,
+            kind: *kind,
+            slots: slots(),
+        }));
     }
-    Ok(workers)
+    Ok(served)
+}
+
+/// One worker a queue and connection, so that a slow instance holds up no other (T25).
+fn workers(ctx: &Context, served: Vec<Served>) -> Vec<LaneWorker> {
+    let worker = |it: Served| LaneWorker {
+        name: format!("{}/{}", it.lane, ctx.identity),
+        slots: it.slots,
+        lanes: vec![it.lane],
+    };
+    served.into_iter().map(worker).collect()
 }
 
 fn answering(ctx: &Arc<Context>) -> Ring {

@@ -90,6 +90,32 @@ pub(crate) enum QueueCommand {
         /// The lane, or `all`.
         lane: String,
     },
+    /// Set how many jobs of a lane each worker runs at a time; workers take it up while they run.
+    Concurrency {
+        /// The lane.
+        lane: String,
+        /// So many, or `default` for the configured figure.
+        #[arg(value_name = "N|default", value_parser = jobs_at_a_time)]
+        jobs: JobsAtATime,
+        /// Why; others see it.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// A number, or the configured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobsAtATime {
+    Set(u32),
+    Configured,
+}
+
+fn jobs_at_a_time(text: &str) -> Result<JobsAtATime, String> {
+    match (text, text.parse()) {
+        ("default", _) => Ok(JobsAtATime::Configured),
+        (_, Ok(jobs)) => Ok(JobsAtATime::Set(jobs)),
+        (_, Err(_)) => Err("write a whole number, or `default`".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +207,9 @@ pub(crate) struct Act {
     /// So many a minute at most, bounded by the calls that the instance has left.
     #[arg(long, value_name = "N")]
     pub(crate) per_minute: Option<u32>,
+    /// Wait until the circuits are over that hold the jobs, for retry and run-now; what is paced does so anyway.
+    #[arg(long)]
+    pub(crate) wait: bool,
     /// Why; it goes into the audit trail.
     #[arg(long)]
     pub(crate) reason: Option<String>,

@@ -79,6 +79,9 @@ async fn carry_out(api: &Api, action: &str, act: Act, output: Output) -> Result<
         ));
     }
     let mut body = json!({ "action": action, "per_minute": act.per_minute, "reason": act.reason });
+    if act.wait {
+        body["wait_for_circuit"] = json!(true);
+    }
     if act.ids.is_empty() {
         body["filter"] = filter_of(&act.filter);
     } else {

@@ -1,9 +1,9 @@
-//! `queues list|pause|resume`, through the operator API.
+//! `queues list|pause|resume|concurrency`, through the operator API.
 
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::args::QueueCommand;
+use crate::args::{JobsAtATime, QueueCommand};
 use crate::exit::Failure;
 use crate::output::{Mood, Output, cell, coloured, table};
 
@@ -18,6 +18,21 @@ pub(crate) async fn run(api: &Api, command: QueueCommand, output: Output) -> Res
             let path = format!("/v1/ops/queues/{}/resume", in_path(&lane));
             api.post(&path, &json!({})).await?
         }
+        QueueCommand::Concurrency { lane, jobs, reason } => {
+            let path = format!("/v1/ops/queues/{}/concurrency", in_path(&lane));
+            let queues = api.get("/v1/ops/queues", &[]).await?;
+            let mut items = queues["items"].as_array().into_iter().flatten();
+            let present = items.find(|it| it["lane"] == lane.as_str());
+            let expected = present.map_or(&Value::Null, |it| &it["concurrency"]["set"]);
+            let mut body = json!({ "expected": expected, "reason": reason });
+            match jobs {
+                JobsAtATime::Configured => api.delete(&path, &body).await?,
+                JobsAtATime::Set(jobs) => {
+                    body["jobs"] = json!(jobs);
+                    api.put(&path, &body).await?
+                }
+            }
+        }
     };
     output.show(&queues, |queues| {
         let rows = queues["items"].as_array().into_iter().flatten().map(row);
@@ -28,6 +43,7 @@ pub(crate) async fn run(api: &Api, command: QueueCommand, output: Output) -> Res
             "rung",
             "due",
             "running",
+            "at a time",
             "parked",
             "dead",
             "workers",
@@ -44,20 +60,24 @@ fn row(it: &Value) -> Vec<String> {
     } else {
         coloured("paused", Mood::Warn)
     };
-    let names = [
-        "bells",
-        "rung",
-        "due",
-        "running",
-        "parked",
-        "dead",
-        "workers",
-        "oldest_due_at",
-    ];
+    let first = ["bells", "rung", "due", "running"];
+    let last = ["parked", "dead", "workers", "oldest_due_at"];
+    let cells = |names: [&str; 4]| names.map(|name| cell(&it[name]));
     [cell(&it["lane"]), state]
         .into_iter()
-        .chain(names.iter().map(|name| cell(&it[*name])))
+        .chain(cells(first))
+        .chain([at_a_time(&it["concurrency"])])
+        .chain(cells(last))
         .collect()
+}
+
+/// `6`, or `2 (configured: 6)` where an operator has set it.
+fn at_a_time(it: &Value) -> String {
+    let jobs = cell(&it["jobs"]);
+    if it["set"].is_null() {
+        return jobs;
+    }
+    format!("{jobs} (configured: {})", cell(&it["configured"]))
 }
 
 /// A name as one part of a path.

@@ -30,7 +30,12 @@ pub(crate) async fn run(api: &Api, command: RequestCommand, output: Output) -> R
             Ok(())
         }
         RequestCommand::Show { id } => {
-            let request = api.get(&format!("/v1/requests/{id}"), &[]).await?;
+            let path = if api.is_operator() {
+                format!("/v1/ops/requests/{id}")
+            } else {
+                format!("/v1/requests/{id}")
+            };
+            let request = api.get(&path, &[]).await?;
             output.show(&request, one);
             Ok(())
         }
@@ -163,6 +168,7 @@ fn one(request: &Value) -> String {
         );
         lines.push(line("Ticket", value));
     }
+    lines.extend(decided(&request["state_map"]));
     let timeline = ["at", "actor", "action", "from", "to", "reason"];
     let attempts = [
         "started_at",
@@ -172,9 +178,77 @@ fn one(request: &Value) -> String {
         "class",
         "message",
     ];
-    lines.extend(section("Timeline", &request["timeline"], &timeline));
-    lines.extend(section("Attempts", &request["attempts"], &attempts));
+    // Sources and operators know them by different names.
+    for (title, keys, columns) in [
+        ("Timeline", ["timeline", "trail"], timeline),
+        ("Attempts", ["attempts", "runs"], attempts),
+    ] {
+        let rows = keys.iter().map(|key| &request[*key]);
+        lines.extend(
+            rows.filter(|it| !it.is_null())
+                .find_map(|it| section(title, it, &columns)),
+        );
+    }
     lines.join("\n")
+}
+
+/// How the state map decided; told to operators.
+fn decided(map: &Value) -> Vec<String> {
+    if map.is_null() {
+        return Vec::new();
+    }
+    let line = |name: &str, value: String| format!("{name:<12} {value}");
+    let values = [
+        ("state", "state"),
+        ("approval", "approval"),
+        ("close code", "close_code"),
+    ];
+    let seen: Vec<String> = values
+        .iter()
+        .filter(|(_, key)| !map[*key].is_null())
+        .map(|(name, key)| format!("{name} {}", cell(&map[*key])))
+        .collect();
+    let seen = seen.join(", ");
+    let mut lines = vec![
+        "\nHow the state map decided".to_owned(),
+        line("Last seen", format!("{seen}, at {}", cell(&map["seen_at"]))),
+        line(
+            "Map",
+            format!(
+                "of route {}, mastery {}",
+                cell(&map["route"]),
+                cell(&map["mastery"])
+            ),
+        ),
+    ];
+    let facts = [
+        ("Entry", "rule"),
+        ("Gave", "gave"),
+        ("Decided", "decided_at"),
+    ];
+    lines.extend(
+        facts
+            .iter()
+            .filter(|(_, key)| !map[*key].is_null())
+            .map(|(name, key)| line(name, cell(&map[*key]))),
+    );
+    lines.push(line("Outcome", cell(&map["outcome"])));
+    let present = &map["present"];
+    if !present.is_null() {
+        let gives = present["gives"].as_str().map_or_else(
+            || "the value is not mapped".to_owned(),
+            |gives| format!("{} gives {gives}", cell(&present["rule"])),
+        );
+        let next = cell(&present["next"]);
+        lines.push(line("Today", format!("{gives}. {next}")));
+    }
+    if let Some(add) = map["add"].as_str() {
+        lines.push(format!(
+            "To map it, put this below the route, with one state in the last line:\n{}",
+            add.trim_end()
+        ));
+    }
+    lines
 }
 
 fn section(title: &str, rows: &Value, columns: &[&str]) -> Option<String> {
@@ -204,4 +278,27 @@ fn body(request: CreateRequest) -> Value {
         body["attributes"] = Value::Object(attributes);
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_the_map_decided_as_people_read_it() {
+        let mapped = json!({
+            "route": "access", "mastery": "servicenow", "state": "2", "approval": "requested", "close_code": null,
+            "seen_at": "2030-03-01T09:00:01Z", "rule": "states_in.\"2\" of the built-in map", "gave": "in_progress",
+            "decided_at": "2030-03-01T09:00:01Z", "outcome": "The map says in progress, and so does the request.",
+            "present": {"rule": "states_in.\"2\"", "gives": "on_hold", "next": "A worker applies it within seconds."}, "add": null,
+        });
+        let unmapped = json!({
+            "route": "access", "mastery": "servicenow", "state": "42", "approval": null, "close_code": null,
+            "seen_at": "2030-03-01T09:00:01Z", "rule": null, "gave": null, "decided_at": "2030-03-01T09:00:01Z",
+            "outcome": "The map did not know the state `42`, so the request stays open: nothing is guessed.", "present": null,
+            "add": "[routes.states_in]\n\"1\" = \"open\"\n\"42\" = \"open, in_progress, …\"\n",
+        });
+        let told = [mapped, unmapped, Value::Null].map(|map| decided(&map).join("\n"));
+        insta::assert_snapshot!(told.join("\n---"));
+    }
 }

@@ -117,7 +117,7 @@ impl Stage {
         };
         if !requests::list(self.parts.store.conn(), &filter, None, 1)
             .await?
-            .0
+            .requests
             .is_empty()
         {
             return Ok(false);

@@ -140,7 +140,7 @@ fn oldest_due(rules: &AlertRules, counts: &[LaneCount], now: DateTime<Utc>) -> R
 
 async fn no_worker(scheduler: &Scheduler, now: DateTime<Utc>) -> Result<Reading, StoreError> {
     let alive = processes::alive(scheduler.store.conn(), now).await?;
-    let lanes = configured(&scheduler.settings).into_iter().map(|lane| {
+    let lanes = configured(&scheduler.settings).into_keys().map(|lane| {
         let serving = alive.iter().filter(|it| it.process.lanes.contains(&lane));
         let workers = i64::try_from(serving.count()).unwrap_or(i64::MAX);
         let what = match workers {

@@ -134,6 +134,10 @@ fn operators() -> OpenApiRouter<Arc<Scheduler>> {
         .routes(routes!(ops::connections::show_connection))
         .routes(routes!(ops::check_connection::check_connection))
         .routes(routes!(ops::try_connection::close_circuit))
+        .routes(routes!(
+            ops::concurrency::set_concurrency,
+            ops::concurrency::unset_concurrency
+        ))
 }
 
 /// The operations, and the document about them at `/v1/openapi.json`.

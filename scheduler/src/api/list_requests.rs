@@ -25,9 +25,12 @@ const USUAL_PAGE: u64 = 50;
 pub(crate) struct RequestPage {
     /// The requests, newest first.
     items: Vec<RequestView>,
-    /// `cursor` of the next page; null on the last one.
+    /// `cursor` of the next page; null when there is nothing more to look at.
     next_cursor: Option<String>,
-    /// Address of the next page; null on the last one.
+    /// When a page has looked for `text` in as many requests as it may before it was full: up to when it has looked. Older ones may hold it;
+    /// the next page goes on from there.
+    looked_back_to: Option<DateTime<Utc>>,
+    /// Address of the next page; null when there is nothing more to look at.
     #[schema(format = "uri")]
     next: Option<String>,
 }
@@ -61,7 +64,8 @@ struct ListParams {
     created_after: Option<DateTime<Utc>>,
     /// Only taken in before this moment.
     created_before: Option<DateTime<Utc>>,
-    /// Only with these words somewhere in external id, item, requester or requested_for; case does not matter.
+    /// Only with these words somewhere in external id, item, requester or requested_for; case does not matter. A page looks for them in
+    /// 50,000 requests at most.
     #[param(max_length = 200)]
     text: Option<String>,
     /// `next_cursor` of the page before.
@@ -73,7 +77,8 @@ struct ListParams {
 
 /// List requests
 ///
-/// The source's own requests, newest first. Pages do not shift while requests come in: none is missed, none comes twice.
+/// The source's own requests, newest first. Pages do not shift while requests come in: none is missed, none comes twice. A page with `text`
+/// may be short, or empty, and not be the last: go on while there is a `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/requests",
@@ -97,15 +102,17 @@ pub(crate) async fn list_requests(
     let limit = params.limit(1..=LONGEST_PAGE, USUAL_PAGE);
     params.finish()?;
     let conn = scheduler.store.conn();
-    let (found, next) = requests::list(conn, &filter, after, limit).await?;
-    let items = RequestView::of_all(conn, found).await?;
-    let next_cursor = next.map(|cursor| cursor.to_string());
+    let found = requests::list(conn, &filter, after, limit).await?;
+    let looked_back_to = found.looked_back_to;
+    let next_cursor = found.next.map(|cursor| cursor.to_string());
+    let items = RequestView::of_all(conn, found.requests).await?;
     let next = next_cursor
         .as_deref()
         .map(|cursor| next_link(&scheduler, query.as_deref(), cursor));
     Ok(Json(RequestPage {
         items,
         next_cursor,
+        looked_back_to,
         next,
     }))
 }

@@ -41,6 +41,7 @@ pub(super) async fn carry_out(page: Page, Form(fields): Form<Fields>) -> Respons
         );
         return page.refuse(&problem, JOBS);
     };
+    plan["wait_for_circuit"] = json!(value(&fields, "wait").is_some());
     let reason = value(&fields, "reason")
         .map(str::trim)
         .filter(|it| !it.is_empty());
@@ -115,6 +116,8 @@ async fn ask(page: &Page, mut plan: Value, back: &str, problem: Option<&Problem>
         "verb": spoken(new.action),
         "matched": planned.matched,
         "will": planned.words,
+        "may_wait": !planned.held.is_empty() && new.per_minute.is_none(),
+        "waits": new.wait_for_circuit,
         "dangerous": matches!(new.action, JobAction::Cancel | JobAction::Kill),
         "plan": encoded(&plan),
         "reason": reason.as_str().unwrap_or_default(),

@@ -14,6 +14,7 @@ mod alerts_page;
 mod assets;
 mod audit_page;
 mod cadences_page;
+mod concurrency_page;
 mod confirm_page;
 mod connections_page;
 mod job_page;
@@ -55,6 +56,10 @@ pub(crate) fn router() -> Router<Arc<Scheduler>> {
             get(queues_page::ask).post(queues_page::pause),
         )
         .route("/console/queues/{lane}/resume", post(queues_page::resume))
+        .route(
+            "/console/queues/{lane}/concurrency",
+            get(concurrency_page::ask).post(concurrency_page::set),
+        )
         .route("/console/cadences", get(cadences_page::show))
         .route("/console/cadences/{name}/run", post(cadences_page::run))
         .route("/console/cadences/{name}/pause", post(cadences_page::pause))

@@ -170,6 +170,11 @@ pub(super) fn flash(query: Option<&str>) -> Option<Flash> {
             "What runs comes to its end; nothing more is claimed until somebody resumes.",
         ),
         "resumed" => ("ok", "Resumed.", "What waits is claimed again."),
+        "set" => (
+            "ok",
+            "Set.",
+            "Workers take it up within seconds; what runs already comes to its end.",
+        ),
         "asked" => (
             "ok",
             "Its turn has come.",

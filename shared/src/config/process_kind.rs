@@ -55,6 +55,13 @@ impl Settings {
         }
     }
 
+    /// Jobs at a time that the pool of a worker bears; `None` on SQLite.
+    pub fn jobs_that_fit(&self) -> Option<usize> {
+        let pool = usize::try_from(self.database.max_connections).unwrap_or(usize::MAX);
+        let room = pool.saturating_mul(JOBS_PER_CONNECTION);
+        (!self.database.is_sqlite()).then_some(room)
+    }
+
     /// A job has a connection for the moments of its statements only, and those of a process go out together; most of its time it
     /// waits for the instance. SQLite is left out: its one writer queues everybody, whatever the pool.
     fn check_pool(&self, at: &mut Section<'_>) {
@@ -64,9 +71,9 @@ impl Settings {
             _ => self.worker.concurrency(kind) * connections,
         });
         let jobs: usize = jobs.sum();
-        let pool = usize::try_from(self.database.max_connections).unwrap_or(usize::MAX);
+        let pool = self.database.max_connections;
         let enough = jobs.div_ceil(JOBS_PER_CONNECTION);
-        if !self.database.is_sqlite() && enough > pool {
+        if self.jobs_that_fit().is_some_and(|room| jobs > room) {
             at.add(
                 "max_connections",
                 format!("{jobs} jobs at a time would wait for {pool} database connections"),

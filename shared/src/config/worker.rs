@@ -62,6 +62,18 @@ impl WorkerSettings {
         }
     }
 
+    /// The most jobs of a kind at a time that can be configured.
+    pub fn most_concurrency(kind: JobKind) -> usize {
+        match kind {
+            JobKind::CreateTicket => 1024,
+            JobKind::GetTicketStatus
+            | JobKind::CheckDrift
+            | JobKind::CheckConnection
+            | JobKind::UpdateServicenowStatus
+            | JobKind::DeliverCallback => 256,
+        }
+    }
+
     /// `listen`, parsed; `None` when it is empty.
     pub fn listen_address(&self) -> Option<SocketAddr> {
         self.listen.parse().ok()

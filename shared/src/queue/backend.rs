@@ -6,6 +6,7 @@
 mod buffer;
 mod crew;
 mod fetcher;
+mod slots;
 
 use std::{
     convert::Infallible,
@@ -25,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::layer::util::Identity;
 
 pub use self::crew::Crew;
+pub use self::slots::Slots;
 use self::{buffer::Buffer, fetcher::Fetcher};
 use super::{Broker, Doorbell, Lane};
 
@@ -49,13 +51,13 @@ pub struct BrokerBackend {
 }
 
 impl BrokerBackend {
-    /// Starts fetching at once, on `tasks`, for a worker called `name` that runs up to `slots` handlers. `lanes` are in order of
+    /// Starts fetching at once, on `tasks`, for a worker called `name` that runs as many handlers as there are `slots`. `lanes` are in order of
     /// priority. Fetching ends with the crew.
     pub fn start(
         broker: Arc<dyn Broker>,
         name: &str,
         lanes: Vec<Lane>,
-        slots: usize,
+        slots: Slots,
         crew: &Crew,
         tasks: &TaskTracker,
     ) -> Self {

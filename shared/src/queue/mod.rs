@@ -17,7 +17,7 @@ use ::redis::RedisError;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-pub use backend::{BrokerBackend, Crew, Rung};
+pub use backend::{BrokerBackend, Crew, Rung, Slots};
 pub use doorbell::{BadDoorbell, Doorbell};
 pub use lane::{InvalidLane, Lane};
 pub use memory::MemoryBroker;

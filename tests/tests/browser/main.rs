@@ -183,6 +183,10 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
         ("operations", "/console/operations".to_owned()),
         ("queues", "/console/queues".to_owned()),
         ("pause", "/console/queues/all/pause".to_owned()),
+        (
+            "concurrency",
+            "/console/queues/create-ticket@main/concurrency".to_owned(),
+        ),
         ("cadences", "/console/cadences".to_owned()),
         ("alerts", "/console/alerts".to_owned()),
         ("silence", "/console/alerts/dead_jobs/silence".to_owned()),

@@ -131,6 +131,17 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
     home.run("queues pause callback").with_code(7);
     home.run("queues resume callback").with_code(0);
     home.run("queues pause nowhere").with_code(4);
+    let fewer = home
+        .run("queues concurrency callback 2 --reason slow")
+        .with_code(0);
+    assert!(fewer.stdout.contains("2 (configured: 6)"), "{fewer}");
+    home.run("queues concurrency callback 2").with_code(7);
+    let none = home.run("queues concurrency callback 0").with_code(7);
+    assert!(none.stderr.contains("from 1 to 256"), "{none}");
+    home.run("queues concurrency nowhere 2").with_code(4);
+    home.run("queues concurrency callback few").with_code(2);
+    home.run("queues concurrency callback default").with_code(0);
+    home.run("queues concurrency callback default").with_code(7);
     assert!(
         home.run("queues list")
             .with_code(0)

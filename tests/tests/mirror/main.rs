@@ -27,6 +27,7 @@ mod cost;
 mod drift;
 mod echo;
 mod late;
+mod mended_map;
 mod note_faults;
 mod notes;
 mod overlap;

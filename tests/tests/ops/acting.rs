@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::job::JobState;
 use shared::operator::Role;
 use shared::request::RequestState;
-use shared::store::{audit, jobs};
+use shared::store::{audit, circuits, jobs};
 use tests::bridge::Api;
 use tests::running::Running;
 use uuid::Uuid;
@@ -22,6 +23,9 @@ on_both!(
     a_job_that_waits_runs_now,
     two_operators_at_once_do_it_once,
     jobs_that_come_later_are_not_touched,
+    a_retry_says_which_jobs_stand_behind_an_open_circuit,
+    a_retry_waits_until_the_circuit_is_over,
+    only_what_lets_jobs_run_waits_for_a_circuit,
 );
 
 async fn act(api: &Api, body: Value) -> Value {
@@ -340,4 +344,151 @@ async fn jobs_that_come_later_are_not_touched(it: &Running) {
     );
     assert_eq!(states(it, &[later]).await, [JobState::Dead]);
     assert!(!states(it, &dead).await.contains(&JobState::Dead));
+}
+
+/// Somebody has to mend the connection; nobody calls before then.
+async fn held(it: &Running, circuit: &str, minutes: i64) -> DateTime<Utc> {
+    let now = it.bridge.clock.now();
+    let until = now + TimeDelta::minutes(minutes);
+    let conn = it.bridge.store().conn();
+    circuits::open(conn, circuit, "auth", "the log-in is refused", until, now)
+        .await
+        .unwrap();
+    until
+}
+
+async fn a_retry_says_which_jobs_stand_behind_an_open_circuit(it: &Running) {
+    let dead = it.dead_updates(3).await;
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let count = async |body: Value| act(&omar, body).await;
+    let retry = json!({"action": "retry", "filter": {"state": ["dead"]}, "dry_run": true});
+    assert_eq!(count(retry.clone()).await["held"], json!([]));
+    let until = held(it, "main", 10).await;
+    let forecast = count(retry.clone()).await;
+    let one = json!([{
+        "circuit": "main", "jobs": 3, "until": until, "reason": "the log-in is refused", "wants_a_hand": true,
+    }]);
+    assert_eq!(forecast["held"], one);
+    insta::assert_snapshot!("a_retry_behind_a_circuit", told(&forecast, until));
+    let named =
+        json!({"action": "retry", "ids": [dead[0]], "wait_for_circuit": true, "dry_run": true});
+    insta::assert_snapshot!("a_retry_that_waits", told(&count(named).await, until));
+    // A kill calls nobody, whatever is held.
+    let kill = json!({"action": "kill", "filter": {"state": ["due", "rung"]}, "dry_run": true});
+    let waiting = it.ask("W-1", "access").await;
+    assert_eq!(count(kill).await["held"], json!([]));
+    // A circuit of one table holds only what is about that table.
+    circuits::close(it.bridge.store().conn(), "main", it.bridge.clock.now())
+        .await
+        .unwrap();
+    held(it, "main/sc_task", 10).await;
+    assert_eq!(count(retry.clone()).await["held"], json!([]));
+    held(it, "main/incident", 10).await;
+    let forecast = count(retry).await;
+    assert_eq!(forecast["held"][0]["circuit"], "main/incident");
+    assert_eq!(forecast["held"][0]["jobs"], 3);
+    assert!(it.live(waiting).await.len() == 1);
+}
+
+fn told(forecast: &Value, until: DateTime<Utc>) -> String {
+    let until = until.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    forecast["will"]
+        .as_str()
+        .unwrap()
+        .replace(&until, "[until]")
+}
+
+async fn a_retry_waits_until_the_circuit_is_over(it: &Running) {
+    let dead = it.dead_updates(3).await;
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let until = held(it, "main", 10).await;
+    let retry = json!({"action": "retry", "filter": {"state": ["dead"]}, "wait_for_circuit": true});
+    let begun = act(&omar, retry).await;
+    assert_eq!(
+        (&begun["state"], &begun["done"]),
+        (&json!("waiting"), &json!(0))
+    );
+    assert_eq!(
+        begun["waits_for"],
+        "the circuit of main: the log-in is refused"
+    );
+    // What is paced waits without being told to.
+    let paced = json!({"action": "retry", "ids": [dead[0]], "per_minute": 60});
+    let paced = act(&omar, paced).await;
+    assert_eq!(
+        (&paced["state"], &paced["waits_for_circuit"]),
+        (&json!("waiting"), &json!(true))
+    );
+    let stop = format!("/v1/ops/operations/{}/stop", paced["id"].as_str().unwrap());
+    assert_eq!(omar.post(&stop, &json!({})).await.status, 200);
+    it.advance(Duration::from_mins(5));
+    scheduler::operations::tick(&it.bridge.scheduler)
+        .await
+        .unwrap();
+    assert_eq!(states(it, &dead).await, [JobState::Dead; 3]);
+    // Its time has come, but nobody knows yet whether it works again: one job goes first.
+    it.advance(Duration::from_mins(5) + Duration::from_secs(1));
+    assert!(it.bridge.clock.now() > until);
+    let path = format!("/v1/ops/operations/{}", begun["id"].as_str().unwrap());
+    for treated in [1, 1] {
+        scheduler::operations::tick(&it.bridge.scheduler)
+            .await
+            .unwrap();
+        assert_eq!(omar.get(&path).await.body["done"], treated);
+    }
+    it.settle().await;
+    assert!(it.circuits().await.is_empty(), "it got through");
+    it.advance(Duration::from_secs(6));
+    scheduler::operations::tick(&it.bridge.scheduler)
+        .await
+        .unwrap();
+    let after = omar.get(&path).await.body;
+    assert_eq!(
+        (&after["state"], &after["done"]),
+        (&json!("done"), &json!(3))
+    );
+    it.settle().await;
+    assert_eq!(states(it, &dead).await, [JobState::Done; 3]);
+}
+
+async fn only_what_lets_jobs_run_waits_for_a_circuit(it: &Running) {
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let body = json!({"action": "kill", "filter": {}, "wait_for_circuit": true});
+    let refused = omar.post("/v1/ops/operations", &body).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(
+        refused.body["errors"][0]["field"], "/wait_for_circuit",
+        "{}",
+        refused.body
+    );
+    // The console offers to wait where something is held.
+    let dead = it.dead_updates(1).await[0].to_string();
+    let mut console = it.bridge.signed_in("ada", Role::Admin).await;
+    let pick = [("job", dead.as_str()), ("do", "retry")];
+    let page = console.post("/console/jobs/confirm", &pick).await;
+    assert!(!page.html.contains("name=\"wait\""), "{}", page.html);
+    held(it, "main", 10).await;
+    let page = console.post("/console/jobs/confirm", &pick).await;
+    assert!(
+        page.words()
+            .contains("1 of them stands behind the open circuit of “main”")
+    );
+    let plan = page.between("name=\"plan\" value=\"", "\"").to_owned();
+    let fields = [("plan", plan.as_str()), ("wait", "yes")];
+    let asked = console.post("/console/jobs/do", &fields).await;
+    assert_eq!(asked.status, 422, "a reason is wanted");
+    assert!(asked.html.contains("name=\"wait\" value=\"yes\" checked"));
+    let plan = asked.between("name=\"plan\" value=\"", "\"").to_owned();
+    let fields = [
+        ("plan", plan.as_str()),
+        ("wait", "yes"),
+        ("reason", "the secret is renewed soon"),
+    ];
+    let begun = console.post("/console/jobs/do", &fields).await;
+    assert_eq!(begun.status, 303, "{}", begun.html);
+    let shown = console.get(&begun.location).await.words();
+    assert!(
+        shown.contains("the circuit of main: the log-in is refused"),
+        "{shown}"
+    );
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::operator::Role;
 use shared::store::requests;
 use tests::bridge::{Answer, Api};
+use tests::copies::copies;
 use tests::running::Running;
 
 use super::items;
@@ -17,6 +18,7 @@ on_both!(
     exports_hold_what_the_filter_says,
     the_audit_trail_is_read_by_every_filter,
     bad_queries_are_told_all_at_once,
+    words_that_no_new_request_holds_are_looked_for_further_back,
 );
 
 async fn ids(api: &Api, query: &str) -> Vec<Value> {
@@ -249,4 +251,43 @@ async fn bad_queries_are_told_all_at_once(it: &Running) {
     ] {
         assert_eq!(vera.get(path).await.status, 404, "{path}");
     }
+}
+
+async fn words_that_no_new_request_holds_are_looked_for_further_back(it: &Running) {
+    it.ask("NEEDLE-1", "access").await;
+    it.advance(std::time::Duration::from_mins(1));
+    it.ask("HAY-1", "access").await;
+    copies(it.bridge.store(), "HAY-1", 49_999).await;
+    let vera = it.bridge.operator("vera", Role::Viewer).await;
+    for (api, path) in [
+        (&vera, "/v1/ops/requests?text=needle"),
+        (&it.idm, "/v1/requests?text=needle"),
+    ] {
+        let page = api.get(path).await.body;
+        assert!(
+            items(&page).is_empty() && page["looked_back_to"].is_string(),
+            "{page}"
+        );
+        let next = page["next_cursor"].as_str().unwrap();
+        let page = api.get(&format!("{path}&cursor={next}")).await.body;
+        assert_eq!(items(&page)[0]["external_id"], "NEEDLE-1");
+        assert_eq!(
+            (&page["next_cursor"], &page["looked_back_to"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+    let mut console = it.bridge.signed_in("omar", Role::Operator).await;
+    let page = console.get("/console/requests?text=needle").await;
+    assert!(
+        page.words().contains("No request matches None down to "),
+        "{}",
+        page.words()
+    );
+    let older = page
+        .between("rel=\"next\" href=\"", "\"")
+        .replace("&amp;", "&");
+    let page = console.get(&format!("/console/requests{older}")).await;
+    assert!(page.words().contains("NEEDLE-1"), "{}", page.words());
+    let search = console.get("/console/search?q=needle").await.words();
+    assert!(search.contains("(back to "), "{search}");
 }

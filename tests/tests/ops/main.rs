@@ -51,11 +51,13 @@ mod alert_messages;
 mod alert_rules;
 mod alerts;
 mod cadences;
+mod concurrency;
 mod connections;
 mod console;
 mod finding;
 mod queues;
 mod routes;
+mod state_map;
 mod why;
 
 use serde_json::{Value, json};

@@ -18,7 +18,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use secrecy::SecretString;
-use shared::queue::{Broker, Doorbell, Lane, MemoryBroker, RedisBroker, RedisOptions};
+use shared::queue::{Broker, Doorbell, Lane, MemoryBroker, RedisBroker, RedisOptions, Slots};
 use tests::redis_server::RedisServer;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -126,7 +126,7 @@ impl Shift {
     ) -> Self {
         let worker = LaneWorker {
             lanes: lanes.to_vec(),
-            concurrency,
+            slots: Slots::new(concurrency),
             name: "worker-1".into(),
         };
         let stop = CancellationToken::new();

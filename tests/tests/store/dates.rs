@@ -39,10 +39,14 @@ async fn mixed_fractions_keep_their_order(db: &TestDatabase) {
             Inserted::New(_)
         ));
     }
-    let (page, _) = list(db.store.conn(), &Filter::default(), None, 100)
+    let page = list(db.store.conn(), &Filter::default(), None, 100)
         .await
         .unwrap();
-    let newest_first: Vec<_> = page.iter().map(|request| request.created_at).collect();
+    let newest_first: Vec<_> = page
+        .requests
+        .iter()
+        .map(|request| request.created_at)
+        .collect();
     assert_eq!(
         newest_first,
         moments.iter().rev().copied().collect::<Vec<_>>()
@@ -56,7 +60,7 @@ async fn mixed_fractions_keep_their_order(db: &TestDatabase) {
             list(db.store.conn(), &older, None, 100)
                 .await
                 .unwrap()
-                .0
+                .requests
                 .len(),
             index,
             "before {moment}"

@@ -12,8 +12,8 @@ use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
     StoreError, alerts, attempts, cadences, circuits, connection_checks, cursors, drift,
-    idempotency, jobs, new_id, notes, operations, operators, people, processes, sources, switches,
-    table_facts, tickets,
+    idempotency, jobs, lane_limits, new_id, notes, operations, operators, people, processes,
+    sources, state_maps, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -126,6 +126,7 @@ async fn fill_operators(db: &TestDatabase) {
         action: jobs::JobAction::Retry,
         filter: jobs::JobFilter::default(),
         ids: Vec::new(),
+        waits_for_circuit: false,
         per_minute: Some(60),
         reason: None,
         operator: "vera".into(),
@@ -219,6 +220,18 @@ async fn fill_the_rest(db: &TestDatabase) {
     switches::set(conn, "route:sap", false, None, &actor, now)
         .await
         .unwrap();
+    let limit = lane_limits::Change {
+        lane: "callback",
+        before: None,
+        after: Some(2),
+        reason: None,
+    };
+    assert!(
+        lane_limits::change(conn, &limit, &actor, now)
+            .await
+            .unwrap()
+    );
+    state_maps::announce(conn, "sap", "f1", now).await.unwrap();
     let start_of_feed = "INSERT INTO feed_starts (source, place) VALUES ('idm', 1)";
     conn.execute_unprepared(start_of_feed).await.unwrap();
 }
@@ -380,6 +393,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "feed_starts",
         "idempotency_keys",
         "jobs",
+        "lane_limits",
         "login_refusals",
         "notes",
         "operations",
@@ -392,6 +406,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "retention_walks",
         "source_tokens",
         "sources",
+        "state_maps",
         "switches",
         "table_facts",
         "tickets",

@@ -1,5 +1,6 @@
 use shared::job::Lease;
 use shared::request::{Request, RequestState};
+use shared::state_map::Decided;
 use shared::store::audit::Actor;
 use shared::store::jobs;
 use shared::store::requests::{self, Applied, Change};
@@ -78,6 +79,12 @@ fn full(before: &Ticket) -> Ticket {
         maybe_sent_at: Some(start() + seconds(1)),
         checked_at: Some(start() + seconds(2)),
         given_up_at: Some(start() + seconds(3)),
+        decided: Some(Decided {
+            map: "0123456789abcdef".into(),
+            rule: some("states_in.\"2\""),
+            state: Some(RequestState::InProgress),
+            at: start() + seconds(2),
+        }),
         ..before.clone()
     }
 }
@@ -147,6 +154,10 @@ async fn a_save_names_what_it_replaces(db: &TestDatabase) {
         },
         Ticket {
             given_up_at: None,
+            ..full.clone()
+        },
+        Ticket {
+            decided: None,
             ..full.clone()
         },
         Ticket {

@@ -112,7 +112,7 @@ fn link(
     row: &Record,
     attention: Option<Attention<'_>>,
 ) -> Effects {
-    let after = mirror::observe(known, row, run.now());
+    let after = mirror::observe(case.route, known, row, run.now());
     let mut wish = mirror::first_state(case.route, &case.request, &after, row);
     if let Some(attention) = attention {
         wish = wish.raise(attention);

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use servicenow_client::{DifferenceKind, Fields, Record};
 use shared::request::{Request, RequestState};
 use shared::route::{Mastery, Route};
-use shared::state_map::{Mapped, Observed, Unmapped};
+use shared::state_map::{Mapped, Unmapped};
 use shared::store::audit::Actor;
 use shared::ticket::Ticket;
 
@@ -31,14 +31,14 @@ pub(crate) const COLUMNS: [&str; 16] = [
     "correlation_display",
 ];
 
-/// The ticket as `row` shows it.
-pub(crate) fn observe(ticket: &Ticket, row: &Record, now: DateTime<Utc>) -> Ticket {
+/// The ticket as `row` shows it, and what the map of its route says of that.
+pub(crate) fn observe(route: &Route, ticket: &Ticket, row: &Record, now: DateTime<Utc>) -> Ticket {
     // A column that did not come says nothing; one that came empty says empty.
     let text = |field: &str, known: &Option<String>| match row.get(field) {
         None => known.clone(),
         Some(value) => (!value.is_empty()).then(|| value.to_owned()),
     };
-    Ticket {
+    let seen = Ticket {
         exists: true,
         sys_id: row
             .sys_id()
@@ -56,6 +56,15 @@ pub(crate) fn observe(ticket: &Ticket, row: &Record, now: DateTime<Utc>) -> Tick
         remote_updated_on: text("sys_updated_on", &ticket.remote_updated_on),
         checked_at: Some(now),
         ..ticket.clone()
+    };
+    decided(route, seen, now)
+}
+
+/// The ticket with what the map of its route says of it.
+pub(crate) fn decided(route: &Route, ticket: Ticket, now: DateTime<Utc>) -> Ticket {
+    Ticket {
+        decided: Some(route.states.decide(&ticket.observed(), now)),
+        ..ticket
     }
 }
 
@@ -87,11 +96,18 @@ pub(crate) fn is_known(ticket: &Ticket, row: &Record) -> bool {
 
 /// What the map of the route makes of a ticket.
 pub(crate) fn mapped(route: &Route, ticket: &Ticket) -> Mapped {
-    route.states.read(&Observed {
-        state: ticket.state.as_deref().unwrap_or_default(),
-        approval: ticket.approval.as_deref().unwrap_or_default(),
-        close_code: ticket.close_code.as_deref().unwrap_or_default(),
-    })
+    route.states.read(&ticket.observed())
+}
+
+/// What a ticket says against the state of a request that its source decides; `None` when they agree.
+pub(crate) fn contradiction(route: &Route, request: &Request, ticket: &Ticket) -> Option<String> {
+    match mapped(route, ticket) {
+        _ if shows(route, ticket, request.state) => None,
+        // The source has said nothing yet but that it asks: work on the ticket contradicts nobody.
+        Mapped::To(state) if request.state == RequestState::Open && !state.is_final() => None,
+        Mapped::To(state) => Some(state.to_string()),
+        Mapped::Unmapped { field, value } => Some(format!("{field} {value}")),
+    }
 }
 
 /// Whether a ticket stands where `state` puts it: it means that state, or it has the value that is written for it, which may mean
@@ -146,16 +162,8 @@ pub(crate) fn next_state(
         actor: actor(row),
         ..Wish::of(request.id, "ticket.changed")
     };
-    let state = match mapped(route, after) {
-        Mapped::To(state) => state,
-        Mapped::Unmapped { field, value } => {
-            let unmapped = Attention::Unmapped(Unmapped {
-                route: &route.name,
-                field,
-                value: &value,
-            });
-            return Some(wish.raise(unmapped));
-        }
+    let Mapped::To(state) = mapped(route, after) else {
+        return Some(stands(route, request, after, wish));
     };
     if request.state.is_final() {
         let was_final = matches!(mapped(route, before), Mapped::To(state) if state.is_final());
@@ -164,13 +172,31 @@ pub(crate) fn next_state(
         };
         return (was_final && !state.is_final()).then(|| wish.raise(reopened));
     }
-    let wish = wish.lower_if(is_understood(request));
-    Some(wish.enter(state, reason(state, after)))
+    Some(stands(route, request, after, wish))
+}
+
+/// A request that has not ended enters the state that its ticket means; a value that means none is flagged.
+pub(crate) fn stands(route: &Route, request: &Request, ticket: &Ticket, wish: Wish) -> Wish {
+    match mapped(route, ticket) {
+        Mapped::To(state) => wish
+            .lower_if(is_understood(request))
+            .enter(state, reason(state, ticket)),
+        Mapped::Unmapped { field, value } => wish.raise(Attention::Unmapped(Unmapped {
+            route: &route.name,
+            field,
+            value: &value,
+        })),
+    }
 }
 
 /// An unmapped value, or a record that was out of sight, is flagged no longer once the ticket reads again.
 pub(crate) fn is_understood(request: &Request) -> bool {
-    Attention::UNMAPPED.wrote(request.attention.as_deref()) || is_visible_again(request)
+    is_unmapped(request) || is_visible_again(request)
+}
+
+/// Whether a value that the map of its route does not know is what a request is flagged for.
+pub(crate) fn is_unmapped(request: &Request) -> bool {
+    Attention::UNMAPPED.wrote(request.attention.as_deref())
 }
 
 /// A record that was out of sight, or of which nobody knew whether it is there, is flagged no longer once it is seen.

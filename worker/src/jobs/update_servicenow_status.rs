@@ -94,7 +94,12 @@ async fn read(run: &Run<'_>, case: &Case<'_>) -> Ran<Ticket> {
         )
         .await
     {
-        Ok(reply) => Ok(mirror::observe(&case.ticket, &reply.value, run.now())),
+        Ok(reply) => Ok(mirror::observe(
+            case.route,
+            &case.ticket,
+            &reply.value,
+            run.now(),
+        )),
         Err(error @ Error::NotFound { .. }) => Err(not_found(run, &error).into()),
         Err(error) => Err(case.seat.judge(run, &error).into()),
     }

@@ -46,7 +46,7 @@ pub(crate) struct OpsRequestParams {
     created_after: Option<DateTime<Utc>>,
     /// Only taken in before then.
     created_before: Option<DateTime<Utc>>,
-    /// Only with this text in item, people or external id.
+    /// Only with this text in item, people or external id. A page looks for it in 50,000 requests at most.
     text: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -60,13 +60,16 @@ pub(crate) struct OpsRequestParams {
 #[schema(as = OperatorRequestPage)]
 pub(crate) struct OpsRequestPage {
     pub(crate) items: Vec<RequestView>,
-    /// Where the next page begins; null on the last one.
+    /// Where the next page begins; null when there is nothing more to look at.
     pub(crate) next_cursor: Option<String>,
+    /// When a page has looked for `text` in as many requests as it may before it was full: up to when it has looked. Older ones may hold it.
+    pub(crate) looked_back_to: Option<DateTime<Utc>>,
 }
 
 /// Find requests
 ///
-/// Of all sources, newest first. What people wrote (justification, attributes) is not shown to viewers.
+/// Of all sources, newest first. What people wrote (justification, attributes) is not shown to viewers. A page looks for `text` in 50,000
+/// requests at most; when that was not enough to fill it, it says how far back it came, and the next page goes on from there.
 #[utoipa::path(
     get,
     path = "/v1/ops/requests",
@@ -98,14 +101,15 @@ pub(crate) async fn page(
     let limit = params.limit(1..=LONGEST_PAGE, USUAL_PAGE);
     params.finish()?;
     let conn = scheduler.store.conn();
-    let (found, next) = requests::list(conn, &filter, after, limit).await?;
-    let items = RequestView::of_all(conn, found)
+    let found = requests::list(conn, &filter, after, limit).await?;
+    let items = RequestView::of_all(conn, found.requests)
         .await?
         .into_iter()
         .map(|view| view.seen_by(operating.role))
         .collect();
     Ok(OpsRequestPage {
         items,
-        next_cursor: next.map(|cursor| cursor.to_string()),
+        next_cursor: found.next.map(|cursor| cursor.to_string()),
+        looked_back_to: found.looked_back_to,
     })
 }

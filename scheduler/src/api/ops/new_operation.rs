@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 use shared::job::JobState;
-use shared::store::jobs::{self, JobAction, JobFilter};
+use shared::store::jobs::{self, Among, JobAction, JobFilter};
 use shared::store::operations::MOST_IDS;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::behind::{self, HeldJobs};
 use crate::Scheduler;
 use crate::api::fields::{Text, unfit};
 use crate::api::problem::{FieldError, Problem};
@@ -33,6 +34,9 @@ pub(crate) struct NewOperation {
     pub(crate) filter: Option<JobFilter>,
     /// So many a minute at most, bounded by the calls that the instance has left; as fast as it goes when not given.
     pub(crate) per_minute: Option<u32>,
+    /// Wait until the circuits are over that hold the jobs, for `retry` and `run_now`; with `per_minute` that is done anyway.
+    #[serde(default)]
+    pub(crate) wait_for_circuit: bool,
     /// Why; it goes into the audit trail.
     pub(crate) reason: Option<String>,
     /// Only count.
@@ -49,6 +53,7 @@ pub(crate) struct Planned {
     pub(crate) ids: Vec<Uuid>,
     pub(crate) matched: u64,
     pub(crate) words: String,
+    pub(crate) held: Vec<HeldJobs>,
 }
 
 impl NewOperation {
@@ -100,6 +105,13 @@ impl NewOperation {
                 "send 1 to 60,000, or leave it out",
             );
         }
+        if self.wait_for_circuit && !behind::lets_run(self.action) {
+            wrong(
+                "/wait_for_circuit",
+                format!("is of no use for {}", spoken(self.action)),
+                "leave it out; only retry and run_now let jobs run",
+            );
+        }
         if let Some((problem, fix)) = self
             .reason
             .as_deref()
@@ -144,13 +156,24 @@ impl NewOperation {
             );
             return Err(Problem::new(Kind::StaleAction, detail));
         }
-        let words = self.told(matched);
+        let among = match ids.as_slice() {
+            [] => Among::Filter(&filter),
+            ids => Among::Ids(ids),
+        };
+        let held = behind::held(scheduler, self.action, among).await?;
+        let behind = behind::told(&held, self.waits(), scheduler.now());
         Ok(Planned {
+            words: self.told(matched) + &behind,
             filter,
             ids,
             matched,
-            words,
+            held,
         })
+    }
+
+    /// Whether it waits while a circuit holds the next jobs.
+    pub(crate) fn waits(&self) -> bool {
+        behind::lets_run(self.action) && (self.wait_for_circuit || self.per_minute.is_some())
     }
 
     /// The filter without states that the action does not work on.

@@ -23,6 +23,8 @@ pub(crate) struct OperationView {
     pub(crate) named: usize,
     /// So many a minute at most.
     pub(crate) per_minute: Option<u32>,
+    /// Whether it waits while a circuit holds the next jobs.
+    pub(crate) waits_for_circuit: bool,
     /// Why.
     pub(crate) reason: Option<String>,
     /// Who pressed it.
@@ -61,6 +63,7 @@ impl From<Operation> for OperationView {
             filter: json!(it.filter),
             named: it.ids.len(),
             per_minute: it.per_minute,
+            waits_for_circuit: it.waits_for_circuit,
             reason: it.reason,
             operator: it.operator,
             matched: it.matched,

@@ -11,6 +11,7 @@ use shared::store::operations::{self, Operation};
 use shared::store::{StoreError, operations as store};
 use utoipa::ToSchema;
 
+use super::behind::HeldJobs;
 use super::caller::Operating;
 use super::new_operation::NewOperation;
 use super::operation_view::OperationView;
@@ -32,6 +33,8 @@ pub(crate) struct Forecast {
     pub(crate) matched: u64,
     /// What would happen with them, in words.
     pub(crate) will: String,
+    /// Those of them that an open circuit holds, where the action lets jobs run.
+    pub(crate) held: Vec<HeldJobs>,
 }
 
 /// Operations, newest first.
@@ -43,7 +46,8 @@ pub(crate) struct OperationList {
 /// Do something with jobs
 ///
 /// With the jobs that are named, or with all that match a filter; with `dry_run` it is only counted. It is stored and carried out part
-/// by part, so that a million jobs are no harder than one; jobs that are stored later are not touched.
+/// by part, so that a million jobs are no harder than one; jobs that are stored later are not touched. Jobs that a circuit holds are told
+/// with it: they call nobody before its time. A paced retry waits for that, and so does one with `wait_for_circuit`.
 #[utoipa::path(
     post,
     path = "/v1/ops/operations",
@@ -69,6 +73,7 @@ pub(crate) async fn create_operation(
         let forecast = Forecast {
             matched: planned.matched,
             will: planned.words,
+            held: planned.held,
         };
         return Ok(Json(forecast).into_response());
     }
@@ -90,6 +95,7 @@ pub(crate) async fn begin(
         filter: planned.filter,
         ids: planned.ids,
         per_minute: new.per_minute,
+        waits_for_circuit: new.waits(),
         reason: new.reason,
         operator: operating.name.clone(),
         address: operating.address.clone(),

@@ -7,10 +7,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::Request;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::job::JobState;
+use shared::job::{JobKind, JobState};
 use shared::operator::Role;
 use shared::queue::Lane;
 use shared::store::jobs::{self, LaneCount};
+use shared::store::lane_limits::{self, LaneLimit};
 use shared::store::switches::{self, PausedLanes, Switch};
 use shared::store::{StoreError, processes};
 use utoipa::ToSchema;
@@ -58,10 +59,28 @@ pub(crate) struct QueueView {
     pub(crate) bells: Option<u64>,
     /// Worker processes that serve it.
     pub(crate) workers: u64,
+    /// How many of its jobs each worker runs at a time; null where it has left the configuration.
+    pub(crate) concurrency: Option<ConcurrencyView>,
     /// Since when it is paused, by itself; see `all_paused` too.
     pub(crate) paused: Option<PauseView>,
     /// Whether its jobs are claimed.
     pub(crate) is_open: bool,
+}
+
+/// How many jobs at a time, for each worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Concurrency)]
+pub(crate) struct ConcurrencyView {
+    /// What holds.
+    pub(crate) jobs: u64,
+    /// What the configuration of this scheduler says, which workers usually share.
+    pub(crate) configured: u64,
+    /// What an operator has set; null: nothing, so that the configured figure holds.
+    pub(crate) set: Option<u32>,
+    /// Who set it.
+    pub(crate) by: Option<String>,
+    pub(crate) at: Option<DateTime<Utc>>,
+    pub(crate) reason: Option<String>,
 }
 
 /// Who paused it.
@@ -173,13 +192,9 @@ pub(crate) async fn set(
 ) -> Result<(), Problem> {
     operating.may(Role::Operator)?;
     let lane = (lane != ALL).then_some(lane);
-    if let Some(lane) = lane.filter(|lane| !configured(&scheduler.settings).contains(*lane)) {
-        let known = Vec::from_iter(configured(&scheduler.settings)).join(", ");
-        let detail = format!(
-            "There is no lane `{}`. There is: {known}, and `{ALL}` for all of them.",
-            shown(lane)
-        );
-        return Err(Problem::new(Kind::NotFound, detail));
+    if let Some(lane) = lane.filter(|lane| !configured(&scheduler.settings).contains_key(*lane)) {
+        let all = format!(", and `{ALL}` for all of them");
+        return Err(no_such_lane(scheduler, lane, &all));
     }
     let tx = scheduler.store.begin().await?;
     let (subject, actor) = (switches::of_lane(lane), operating.actor());
@@ -207,6 +222,17 @@ fn stale(before: Option<PauseView>, lane: Option<&str>) -> Problem {
     Problem::new(Kind::StaleAction, detail)
 }
 
+/// `besides`: what may stand in the place of a lane.
+pub(super) fn no_such_lane(scheduler: &Scheduler, lane: &str, besides: &str) -> Problem {
+    let known: Vec<String> = configured(&scheduler.settings).into_keys().collect();
+    let known = known.join(", ");
+    let detail = format!(
+        "There is no lane `{}`. There is: {known}{besides}.",
+        shown(lane)
+    );
+    Problem::new(Kind::NotFound, detail)
+}
+
 /// What waits where.
 pub(crate) async fn all(scheduler: &Scheduler) -> Result<QueueList, Problem> {
     let (conn, now) = (scheduler.store.conn(), scheduler.now());
@@ -214,7 +240,9 @@ pub(crate) async fn all(scheduler: &Scheduler) -> Result<QueueList, Problem> {
     let switches = switches::get_all(conn).await?;
     let alive = processes::alive(conn, now).await?;
     let paused = PausedLanes::of(&switches);
-    let mut names = configured(&scheduler.settings);
+    let limits = lane_limits::all(conn).await?;
+    let kinds = configured(&scheduler.settings);
+    let mut names: BTreeSet<String> = kinds.keys().cloned().collect();
     names.extend(counts.iter().map(|count| count.lane.clone()));
     let bells = bells(scheduler, &names).await;
     let items = names
@@ -226,6 +254,9 @@ pub(crate) async fn all(scheduler: &Scheduler) -> Result<QueueList, Problem> {
                 bells: bells
                     .as_ref()
                     .map(|all| all.get(&lane).copied().unwrap_or(0)),
+                concurrency: kinds
+                    .get(&lane)
+                    .map(|kind| at_a_time(scheduler, &lane, *kind, &limits)),
                 paused: find(&switches, Some(&lane)),
                 is_open: !paused.holds(&lane),
                 ..counted(&lane, &counts, now)
@@ -260,8 +291,27 @@ fn counted(lane: &str, counts: &[LaneCount], now: DateTime<Utc>) -> QueueView {
         oldest_due_at: oldest.filter(|due| *due <= now),
         bells: None,
         workers: 0,
+        concurrency: None,
         paused: None,
         is_open: true,
+    }
+}
+
+fn at_a_time(
+    scheduler: &Scheduler,
+    lane: &str,
+    kind: JobKind,
+    limits: &[LaneLimit],
+) -> ConcurrencyView {
+    let configured = scheduler.settings.worker.concurrency(kind) as u64;
+    let set = limits.iter().find(|it| it.lane == lane);
+    ConcurrencyView {
+        jobs: set.map_or(configured, |it| it.jobs.into()),
+        configured,
+        set: set.map(|it| it.jobs),
+        by: set.map(|it| it.by.clone()),
+        at: set.map(|it| it.at),
+        reason: set.and_then(|it| it.reason.clone()),
     }
 }
 

@@ -5,8 +5,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::request::Request;
-use shared::store::requests::{self, Filter};
+use shared::store::requests::{self, Filter, RequestPage};
 use shared::store::{jobs, tickets};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,8 +19,6 @@ use crate::api::request_view::RequestView;
 
 /// Requests that are shown at most.
 const SHOWN: u64 = 50;
-/// Words are looked for in so many requests, the newest ones.
-const LOOKS: u64 = 50_000;
 
 /// What to look for.
 #[derive(IntoParams)]
@@ -101,16 +98,17 @@ pub(crate) async fn search(
                 ..Filter::default()
             },
         )
-        .await?,
+        .await?
+        .requests,
     );
     if requests.is_empty() && found.job.is_none() {
-        found.looked_back_to = requests::back(conn, LOOKS).await?;
         let words = Filter {
             text: Some(text.to_owned()),
-            created_after: found.looked_back_to,
             ..Filter::default()
         };
-        requests = list(scheduler, words).await?;
+        let page = list(scheduler, words).await?;
+        found.looked_back_to = page.looked_back_to;
+        requests = page.requests;
     }
     requests.sort_by_key(|request| std::cmp::Reverse(request.id));
     requests.dedup_by_key(|request| request.id);
@@ -122,9 +120,8 @@ pub(crate) async fn search(
     Ok(found)
 }
 
-async fn list(scheduler: &Scheduler, filter: Filter) -> Result<Vec<Request>, Problem> {
-    let (found, _) = requests::list(scheduler.store.conn(), &filter, None, SHOWN).await?;
-    Ok(found)
+async fn list(scheduler: &Scheduler, filter: Filter) -> Result<RequestPage, Problem> {
+    Ok(requests::list(scheduler.store.conn(), &filter, None, SHOWN).await?)
 }
 
 /// The tables of each connection that routes write to.

@@ -7,13 +7,17 @@ use serde::Serialize;
 use shared::operator::Role;
 use shared::store::cadences::Cadence;
 use shared::store::switches::{self, PausedLanes};
-use shared::store::{attempts, audit, cadences, circuits, jobs, notes, requests, tickets};
+use shared::store::{
+    attempts, audit, cadences, circuits, jobs, notes, requests, state_maps, tickets,
+};
+use shared::ticket::Ticket;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::audit::AuditView;
 use super::caller::Operating;
 use super::job_view::OpsJobView;
+use super::map_decision::{self, MapDecisionView};
 use super::why::{Facts, Verdict, why};
 use crate::Scheduler;
 use crate::api::documented_problems::OfOperatingOne;
@@ -32,6 +36,8 @@ pub(crate) struct OpsRequestDetail {
     pub(crate) request: RequestView,
     /// Why it stands where it stands, in words.
     pub(crate) why: Verdict,
+    /// How the state map of its route decided; null while there is no ticket, or when the route has left the configuration.
+    pub(crate) state_map: Option<MapDecisionView>,
     /// Its jobs, newest first.
     pub(crate) jobs: Vec<OpsJobView>,
     /// Every run of its jobs, newest first.
@@ -50,7 +56,8 @@ pub(crate) struct OpsRequestDetail {
 
 /// See why a request stands where it stands
 ///
-/// The request, its ticket, its jobs, their runs and calls, its audit entries, and in words what it waits for and what comes next.
+/// The request, its ticket, how its state was decided, its jobs, their runs and calls, its audit entries, and in words what it waits
+/// for and what comes next.
 #[utoipa::path(
     get,
     path = "/v1/ops/requests/{id}",
@@ -106,6 +113,13 @@ pub(crate) async fn detail(
         now,
     };
     let verdict = why(&facts);
+    let state_map = map_decision::of(
+        &request,
+        ticket.as_ref(),
+        scheduler.routes.by_name(&request.route),
+        &state_maps::all(conn).await?,
+        now,
+    );
     let kind_of = |id: Uuid| {
         jobs.iter()
             .find(|job| job.id == id)
@@ -124,22 +138,11 @@ pub(crate) async fn detail(
     } else {
         Vec::new()
     };
-    let link = ticket.as_ref().and_then(|ticket| {
-        let base = &scheduler
-            .settings
-            .connections
-            .get(&ticket.connection)?
-            .base_url;
-        let sys_id = ticket.sys_id.as_ref().filter(|_| ticket.exists)?;
-        let base = base.trim_end_matches('/');
-        Some(format!(
-            "{base}/nav_to.do?uri={}.do%3Fsys_id={sys_id}",
-            ticket.kind.table()
-        ))
-    });
+    let link = ticket.as_ref().and_then(|ticket| link(scheduler, ticket));
     let trail = audit::of_request(conn, request.id).await?;
     Ok(OpsRequestDetail {
         why: verdict,
+        state_map,
         jobs: jobs
             .into_iter()
             .rev()
@@ -153,6 +156,17 @@ pub(crate) async fn detail(
         link,
         request: RequestView::of(request, ticket).seen_by(operating.role),
     })
+}
+
+/// Where a browser sees the record.
+fn link(scheduler: &Scheduler, ticket: &Ticket) -> Option<String> {
+    let connection = scheduler.settings.connections.get(&ticket.connection)?;
+    let sys_id = ticket.sys_id.as_ref().filter(|_| ticket.exists)?;
+    let base = connection.base_url.trim_end_matches('/');
+    Some(format!(
+        "{base}/nav_to.do?uri={}.do%3Fsys_id={sys_id}",
+        ticket.kind.table()
+    ))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -1,14 +1,10 @@
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Rung, buffer::Buffer};
+use super::{Rung, Slots, buffer::Buffer};
 use crate::{
     queue::{BadDoorbell, Broker, Doorbell, Lane, Popped, backoff::Backoff},
     telemetry::names,
@@ -22,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(super) struct Fetcher {
     broker: Arc<dyn Broker>,
     lanes: Vec<Lane>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     buffer: Arc<Buffer>,
     stop: CancellationToken,
     backoff: Backoff,
@@ -32,14 +28,14 @@ impl Fetcher {
     pub(super) fn new(
         broker: Arc<dyn Broker>,
         lanes: Vec<Lane>,
-        slots: usize,
+        slots: Slots,
         buffer: Arc<Buffer>,
         stop: CancellationToken,
     ) -> Self {
         Self {
             broker,
             lanes,
-            slots: Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS))),
+            slots,
             buffer,
             stop,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
@@ -52,7 +48,9 @@ impl Fetcher {
             while let Some(free) = self.free_slots().await {
                 self.fetch(free).await;
             }
-            self.hand_back(self.buffer.close()).await;
+            let left = self.buffer.close().into_iter();
+            self.hand_back(left.map(|rung| (rung.lane, rung.bell)))
+                .await;
         };
         if cut.run_until_cancelled(work).await.is_none() {
             warn!(
@@ -63,20 +61,19 @@ impl Fetcher {
 
     /// All slots that are free, once there is one; none when stopped.
     async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        let slots = Arc::clone(&self.slots);
-        let first = self.stop.run_until_cancelled(slots.acquire_owned()).await?;
-        let mut free = first.ok()?;
-        while let Ok(another) = Arc::clone(&self.slots).try_acquire_owned() {
-            free.merge(another);
-        }
-        Some(free)
+        let free = self.stop.run_until_cancelled(self.slots.acquire());
+        free.await.flatten()
     }
 
-    async fn fetch(&mut self, free: OwnedSemaphorePermit) {
+    async fn fetch(&mut self, mut free: OwnedSemaphorePermit) {
         match self.broker.pop(&self.lanes, free.num_permits(), LOOK).await {
             Ok(popped) => {
                 self.backoff.reset();
-                self.buffer.put(with_slots(popped, free));
+                // Meanwhile there may have become fewer.
+                self.slots.settle(&mut free);
+                let (begun, left) = with_slots(popped, free);
+                self.buffer.put(begun);
+                self.hand_back(left).await;
             }
             Err(error) => {
                 // The broker has said so when it began.
@@ -87,10 +84,10 @@ impl Fetcher {
         }
     }
 
-    async fn hand_back(&self, left: VecDeque<Rung>) {
+    async fn hand_back(&self, left: impl IntoIterator<Item = (Lane, Doorbell)>) {
         let mut lanes: BTreeMap<Lane, Vec<Doorbell>> = BTreeMap::new();
-        for rung in left {
-            lanes.entry(rung.lane).or_default().push(rung.bell);
+        for (lane, bell) in left {
+            lanes.entry(lane).or_default().push(bell);
         }
         for (lane, bells) in lanes {
             if let Err(error) = self.broker.push_front(&lane, &bells).await {
@@ -101,20 +98,24 @@ impl Fetcher {
     }
 }
 
-/// Gives each bell a slot of its own; slots left over are free again.
-fn with_slots(popped: Vec<Popped>, mut free: OwnedSemaphorePermit) -> Vec<Rung> {
-    let mut rung = Vec::with_capacity(popped.len());
+/// Gives each bell a slot of its own; slots left over are free again, and so are bells without one.
+fn with_slots(
+    popped: Vec<Popped>,
+    mut free: OwnedSemaphorePermit,
+) -> (Vec<Rung>, Vec<(Lane, Doorbell)>) {
+    let (mut rung, mut left) = (Vec::with_capacity(popped.len()), Vec::new());
     for Popped { lane, bell } in popped {
-        match bell {
-            Ok(bell) => rung.extend(free.split(1).map(|slot| Rung {
+        match (bell, free.split(1)) {
+            (Ok(bell), Some(slot)) => rung.push(Rung {
                 bell,
                 lane,
                 _slot: slot,
-            })),
-            Err(bad) => drop_bad(&lane, &bad),
+            }),
+            (Ok(bell), None) => left.push((lane, bell)),
+            (Err(bad), _) => drop_bad(&lane, &bad),
         }
     }
-    rung
+    (rung, left)
 }
 
 fn drop_bad(lane: &Lane, bad: &BadDoorbell) {

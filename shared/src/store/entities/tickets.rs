@@ -28,6 +28,10 @@ pub struct Model {
     pub maybe_sent_at: Option<DateTimeUtc>,
     pub checked_at: Option<DateTimeUtc>,
     pub given_up_at: Option<DateTimeUtc>,
+    pub decided_map: Option<String>,
+    pub decided_rule: Option<String>,
+    pub decided_state: Option<String>,
+    pub decided_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

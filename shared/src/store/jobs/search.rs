@@ -137,7 +137,10 @@ pub async fn count_matching(
 }
 
 /// Whether only states are asked for that few jobs are in: then those are looked at, by the indexes of what has not ended.
-async fn is_few(conn: &impl ConnectionTrait, filter: &JobFilter) -> Result<bool, StoreError> {
+pub(super) async fn is_few(
+    conn: &impl ConnectionTrait,
+    filter: &JobFilter,
+) -> Result<bool, StoreError> {
     let is_kept = |state: &JobState| !matches!(state, JobState::Done | JobState::Cancelled);
     if filter.request_id.is_some() {
         return Ok(true);
@@ -174,7 +177,7 @@ async fn edge(
 }
 
 /// The rows of a filter; `narrow`: by state or request, else by the primary key and not further than `edge`.
-fn matching(
+pub(super) fn matching(
     conn: &impl ConnectionTrait,
     select: &str,
     filter: &JobFilter,

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Operation, Row, count, tell};
 use crate::store::audit::Actor;
-use crate::store::jobs::{self, Acted};
+use crate::store::circuits::{self, Circuit};
+use crate::store::jobs::{self, Acted, Among};
 use crate::store::sql::Sql;
 use crate::store::{Store, StoreError, Tx};
 
@@ -15,8 +16,12 @@ use crate::store::{Store, StoreError, Tx};
 const PART: u32 = 100;
 /// Parts of a paced operation are made this often at least, so that its rate is even.
 const BEAT: TimeDelta = TimeDelta::seconds(1);
-/// How long an operation rests that has to wait for the budget.
+/// How long an operation rests that has to wait for the budget, or for a circuit.
 const REST: TimeDelta = TimeDelta::seconds(15);
+/// How long it rests after the one job that tries a circuit whose time has come.
+const TRY: TimeDelta = TimeDelta::seconds(5);
+const BUDGET: &str =
+    "the budget of the connection: its calls of this hour are used up, or it asked for quiet";
 
 /// What became of a look for something to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +60,26 @@ pub async fn advance(
     let operation = Operation::try_from(row)?;
     let left = may(operation.filter.connection.as_deref());
     if operation.per_minute.is_some() && left == Some(0) {
-        rest(&tx, operation.id, now).await?;
+        rest(&tx, operation.id, BUDGET, now + REST, now).await?;
         tx.commit().await?;
         return Ok(Advanced::Waits);
     }
     let most = part(&operation, left);
-    let looked = candidates(&tx, &operation, position, up_to, most).await?;
+    let mut looked = candidates(&tx, &operation, position, up_to, most).await?;
+    if let Some(circuit) = circuit_of(&tx, &operation, &looked).await? {
+        if circuit.until > now {
+            let what = format!("the circuit of {}: {}", circuit.connection, circuit.reason);
+            // It may be closed before its time.
+            let until = circuit.until.min(now + REST);
+            rest(&tx, operation.id, &what, until, now).await?;
+            tx.commit().await?;
+            return Ok(Advanced::Waits);
+        }
+        looked = Looked {
+            rest: TRY,
+            ..candidates(&tx, &operation, position, up_to, 1).await?
+        };
+    }
     let mut part = Part::default();
     for id in &looked.ids {
         let actor = Actor::Operator(operation.operator.clone());
@@ -98,6 +117,28 @@ struct Looked {
     ids: Vec<Uuid>,
     position: Option<Uuid>,
     is_last: bool,
+    /// How long to rest behind them at least.
+    rest: TimeDelta,
+}
+
+/// A circuit that holds one of the next jobs, when the operation is to wait for such: the one that lasts longest.
+async fn circuit_of(
+    tx: &Tx,
+    operation: &Operation,
+    looked: &Looked,
+) -> Result<Option<Circuit>, StoreError> {
+    let mut found: Option<Circuit> = None;
+    if !operation.waits_for_circuit {
+        return Ok(found);
+    }
+    for circuit in circuits::all(tx).await? {
+        let is_later = found.as_ref().is_none_or(|it| it.until < circuit.until);
+        let among = Among::Ids(&looked.ids);
+        if is_later && jobs::count_held(tx, among, &circuit.connection, 1).await? > 0 {
+            found = Some(circuit);
+        }
+    }
+    Ok(found)
 }
 
 fn part(operation: &Operation, left: Option<u64>) -> u32 {
@@ -133,6 +174,7 @@ async fn candidates(
             ids,
             position: None,
             is_last,
+            rest: TimeDelta::zero(),
         });
     }
     let behind = position.unwrap_or(up_to);
@@ -141,6 +183,7 @@ async fn candidates(
         ids: page.jobs.iter().map(|job| job.id).collect(),
         position: page.next,
         is_last: page.next.is_none(),
+        rest: TimeDelta::zero(),
     })
 }
 
@@ -158,6 +201,7 @@ async fn save(
         }
         _ => now,
     };
+    let next_at = next_at.max(now + looked.rest);
     Sql::new(tx, "UPDATE operations SET done = done + ")
         .bind(count(part.done))
         .then(", skipped = skipped + ")
@@ -195,9 +239,17 @@ async fn save(
     Ok(())
 }
 
-async fn rest(conn: &impl ConnectionTrait, id: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
-    Sql::new(conn, "UPDATE operations SET waits_for = 'the budget of the connection: its calls of this hour are used up, or it asked for quiet', next_at = ")
-        .bind(now + REST)
+async fn rest(
+    conn: &impl ConnectionTrait,
+    id: Uuid,
+    what: &str,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    Sql::new(conn, "UPDATE operations SET waits_for = ")
+        .bind(what)
+        .then(", next_at = ")
+        .bind(until)
         .then(", updated_at = ")
         .bind(now)
         .then(" WHERE id = ")

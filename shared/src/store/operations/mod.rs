@@ -30,6 +30,8 @@ pub struct NewOperation {
     pub ids: Vec<Uuid>,
     /// So many a minute at most.
     pub per_minute: Option<u32>,
+    /// Whether it waits while a circuit holds the next jobs.
+    pub waits_for_circuit: bool,
     /// Why.
     pub reason: Option<String>,
     /// Who.
@@ -53,6 +55,8 @@ pub struct Operation {
     pub ids: Vec<Uuid>,
     /// So many a minute at most.
     pub per_minute: Option<u32>,
+    /// Whether it waits while a circuit holds the next jobs.
+    pub waits_for_circuit: bool,
     /// Why.
     pub reason: Option<String>,
     /// Who.
@@ -84,6 +88,7 @@ struct Row {
     filter: Json,
     ids: Json,
     per_minute: Option<i32>,
+    waits_for_circuit: bool,
     reason: Option<String>,
     operator: String,
     matched: i64,
@@ -115,6 +120,7 @@ pub async fn start(
         new.per_minute
             .and_then(|rate| i32::try_from(rate).ok())
             .into(),
+        new.waits_for_circuit.into(),
         new.reason.clone().into(),
         new.operator.as_str().into(),
         new.address.as_str().into(),
@@ -127,7 +133,7 @@ pub async fn start(
     ];
     let mut insert = Sql::new(
         conn,
-        "INSERT INTO operations (id, action, filter, ids, per_minute, reason, operator, address, matched, up_to, next_at, \
+        "INSERT INTO operations (id, action, filter, ids, per_minute, waits_for_circuit, reason, operator, address, matched, up_to, next_at, \
          created_at, updated_at, done, skipped) VALUES (",
     );
     for value in values {
@@ -136,7 +142,7 @@ pub async fn start(
     insert.then("0, 0)").run(conn).await?;
     let detail = json!({
         "action": new.action, "filter": filter, "ids": new.ids, "matched": new.matched, "per_minute": new.per_minute,
-        "address": new.address,
+        "waits_for_circuit": new.waits_for_circuit, "address": new.address,
     });
     let actor = Actor::Operator(new.operator.clone());
     tell(
@@ -238,6 +244,7 @@ impl TryFrom<Row> for Operation {
             filter: word("filter", row.filter)?,
             ids: word("ids", row.ids)?,
             per_minute: row.per_minute.map(i32::unsigned_abs),
+            waits_for_circuit: row.waits_for_circuit,
             reason: row.reason,
             operator: row.operator,
             matched: row.matched.unsigned_abs(),

@@ -1,4 +1,7 @@
 //! Lists requests, newest first, page by page.
+//!
+//! Words have no index: each would cost intake a write. A page that looks for some looks at so many requests at most, and says how far back
+//! it has come.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +13,8 @@ use sea_orm::sea_query::{
     Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, UnionType,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -19,6 +22,9 @@ use crate::request::{Request, RequestState};
 use crate::store::StoreError;
 use crate::store::entities::requests::{Column, Entity, Model};
 use crate::store::sql::anywhere;
+
+/// Requests that one page looks at for words, at most.
+const LOOKS: u64 = 50_000;
 
 /// Which requests; an empty filter means all. What is set must all hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +47,8 @@ pub struct Filter {
     pub created_after: Option<DateTime<Utc>>,
     /// Taken in before this moment.
     pub created_before: Option<DateTime<Utc>>,
-    /// Words that stand somewhere in external id, item, requester or requested_for; upper and lower case are one.
+    /// Words that stand somewhere in external id, item, requester or requested_for; upper and lower case are one. A page looks for them
+    /// in a bounded number of requests.
     pub text: Option<String>,
 }
 
@@ -80,19 +87,35 @@ impl FromStr for ListCursor {
     }
 }
 
-/// At most `limit` requests behind `after`, newest first, and the cursor of the next page unless this was the last.
+/// A page of requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestPage {
+    /// Newest first.
+    pub requests: Vec<Request>,
+    /// Where the next page begins; `None` when there is nothing more to look at.
+    pub next: Option<ListCursor>,
+    /// How far back this page has looked for words when it is not full: older requests may hold them.
+    pub looked_back_to: Option<DateTime<Utc>>,
+}
+
+/// At most `limit` requests behind `after`, newest first.
 pub async fn list(
     conn: &impl ConnectionTrait,
     filter: &Filter,
     after: Option<ListCursor>,
     limit: u64,
-) -> Result<(Vec<Request>, Option<ListCursor>), StoreError> {
+) -> Result<RequestPage, StoreError> {
     let most = limit.saturating_add(1);
+    let edge = match words(filter) {
+        Some(_) => edge(conn, filter, after).await?,
+        None => None,
+    };
+    let condition = condition(filter).add_option(edge.map(down_to));
     let chosen = match filter.state.as_slice() {
-        [] => newest(condition(filter), after, most),
-        [state] => newest(condition(filter).add(in_state(*state)), after, most),
+        [] => newest(condition, after, most),
+        [state] => newest(condition.add(in_state(*state)), after, most),
         states => {
-            let of_any = of_each_state(filter, states, after, most);
+            let of_any = of_each_state(&condition, states, after, most);
             newest(Condition::all().add_option(of_any), None, most)
         }
     };
@@ -103,11 +126,46 @@ pub async fn list(
         created_at: row.created_at,
         id: row.id,
     });
-    let page = rows
+    let requests = rows
         .into_iter()
         .map(Request::try_from)
         .collect::<Result<_, _>>()?;
-    Ok((page, next))
+    Ok(RequestPage {
+        requests,
+        next: next.or(edge),
+        looked_back_to: edge.filter(|_| next.is_none()).map(|edge| edge.created_at),
+    })
+}
+
+#[derive(FromQueryResult)]
+struct Edge {
+    created_at: DateTime<Utc>,
+    id: Uuid,
+}
+
+/// The last request that a page looks at, when there may be more behind it: found in the index by time, of the source where one is given.
+async fn edge(
+    conn: &impl ConnectionTrait,
+    filter: &Filter,
+    after: Option<ListCursor>,
+) -> Result<Option<ListCursor>, StoreError> {
+    let looked = Filter {
+        source: filter.source.clone(),
+        created_after: filter.created_after,
+        created_before: filter.created_before,
+        ..Filter::default()
+    };
+    let edge = newest(condition(&looked), after, 1)
+        .select_only()
+        .columns([Column::CreatedAt, Column::Id])
+        .offset(LOOKS - 1)
+        .into_model::<Edge>()
+        .one(conn)
+        .await?;
+    Ok(edge.map(|edge| ListCursor {
+        created_at: edge.created_at,
+        id: edge.id,
+    }))
 }
 
 fn newest(condition: Condition, after: Option<ListCursor>, most: u64) -> Select<Entity> {
@@ -121,13 +179,13 @@ fn newest(condition: Condition, after: Option<ListCursor>, most: u64) -> Select<
 /// Among the newest of one of these states. No index has several states in the order of time: asked for all of them at once, the
 /// database would walk back in time until a page is full, which it may never be.
 fn of_each_state(
-    filter: &Filter,
+    condition: &Condition,
     states: &[RequestState],
     after: Option<ListCursor>,
     most: u64,
 ) -> Option<SimpleExpr> {
     let of_one = |state: &RequestState| -> SelectStatement {
-        let page = newest(condition(filter).add(in_state(*state)), after, most);
+        let page = newest(condition.clone().add(in_state(*state)), after, most);
         let page = page.select_only().column(Column::Id).into_query();
         // SQLite takes an order inside a union only in a subquery.
         Query::select()
@@ -162,6 +220,22 @@ fn behind(cursor: ListCursor) -> Condition {
         )
 }
 
+/// From the newest down to this one.
+fn down_to(edge: ListCursor) -> Condition {
+    Condition::any()
+        .add(Column::CreatedAt.gt(edge.created_at))
+        .add(
+            Condition::all()
+                .add(Column::CreatedAt.eq(edge.created_at))
+                .add(Column::Id.gte(edge.id)),
+        )
+}
+
+/// What is looked for, when there is something.
+fn words(filter: &Filter) -> Option<&str> {
+    filter.text.as_deref().filter(|text| !text.is_empty())
+}
+
 /// All but the states.
 fn condition(filter: &Filter) -> Condition {
     let equal =
@@ -190,13 +264,7 @@ fn condition(filter: &Filter) -> Condition {
                 .created_before
                 .map(|moment| Column::CreatedAt.lt(moment)),
         )
-        .add_option(
-            filter
-                .text
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(says),
-        )
+        .add_option(words(filter).map(says))
 }
 
 /// Whether one of the texts people look for holds `text`.

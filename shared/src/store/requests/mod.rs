@@ -13,12 +13,11 @@ pub use apply::{Applied, Change, apply};
 pub use apply_all::{Deed, apply_all};
 pub use insert::{Inserted, NewRequest, insert};
 pub use insert_many::insert_many;
-pub use list::{BadCursor, Filter, ListCursor, list};
+pub use list::{BadCursor, Filter, ListCursor, RequestPage, list};
 pub use reached::{Goal, reached};
 pub use take_in::{Draft, take_in};
 pub use unmapped::{UnmappedRequest, flagged_since, unmapped};
 
-use chrono::{DateTime, Utc};
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
@@ -76,26 +75,6 @@ pub async fn by_external_id(
         .all(conn)
         .await?;
     rows.into_iter().map(Request::try_from).collect()
-}
-
-/// When the oldest of the newest `count` requests was taken in; `None` when there are fewer.
-pub async fn back(
-    conn: &impl ConnectionTrait,
-    count: u64,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let row: Option<Moment> = Sql::new(
-        conn,
-        "SELECT created_at FROM requests ORDER BY created_at DESC LIMIT 1 OFFSET ",
-    )
-    .bind(i64::try_from(count).unwrap_or(i64::MAX))
-    .one(conn)
-    .await?;
-    Ok(row.map(|row| row.created_at))
-}
-
-#[derive(FromQueryResult)]
-struct Moment {
-    created_at: DateTime<Utc>,
 }
 
 /// How many requests somebody should look at, counted up to `most`.

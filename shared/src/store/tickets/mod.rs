@@ -7,7 +7,10 @@ mod write_ahead;
 
 pub use about::{About, about};
 pub(super) use about::{beside, of_row};
-pub use watched::{OpenTable, any_open, open_page, open_tables, with_requests, with_sys_ids};
+pub use watched::{
+    OpenTable, WatchedOne, any_open, open_page, open_tables, watched_page, with_requests,
+    with_sys_ids,
+};
 pub(super) use write::insertion;
 pub use write::{NewTicket, Saved, insert, insert_many, save, save_all};
 pub use write_ahead::mark_maybe_sent;
@@ -18,6 +21,7 @@ use uuid::Uuid;
 use super::entities::tickets;
 use super::sql::{Sql, among};
 use super::{CHUNK, StoreError};
+use crate::state_map::Decided;
 use crate::ticket::{Ticket, TicketKind};
 
 /// The ticket of a request.
@@ -95,6 +99,15 @@ impl TryFrom<tickets::Model> for Ticket {
             "catalog_item" => TicketKind::CatalogItem(row.kind_name),
             other => return Err(StoreError::corrupt("kind of a ticket", other)),
         };
+        let state = row.decided_state.as_deref().map(str::parse).transpose();
+        let state = state.map_err(|error| StoreError::corrupt("decision on a ticket", error))?;
+        let decided = row.decided_map.zip(row.decided_at);
+        let decided = decided.map(|(map, at)| Decided {
+            map,
+            rule: row.decided_rule,
+            state,
+            at,
+        });
         Ok(Self {
             request_id: row.request_id,
             connection: row.connection,
@@ -118,6 +131,7 @@ impl TryFrom<tickets::Model> for Ticket {
             maybe_sent_at: row.maybe_sent_at,
             checked_at: row.checked_at,
             given_up_at: row.given_up_at,
+            decided,
         })
     }
 }

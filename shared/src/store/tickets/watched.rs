@@ -110,6 +110,36 @@ pub async fn open_page(
     Ok(found)
 }
 
+/// A watched ticket, and which map was last asked about it.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct WatchedOne {
+    /// Its request.
+    pub id: Uuid,
+    /// The route of the request.
+    pub route: String,
+    /// Fingerprint of the map; `None` when none was asked since maps are kept.
+    pub decided_map: Option<String>,
+}
+
+/// A page of the watched tickets of all tables, by request id, behind `after`: by the partial index of what is watched.
+pub async fn watched_page(
+    conn: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<WatchedOne>, StoreError> {
+    Sql::new(
+        conn,
+        "SELECT requests.id AS id, requests.route AS route, tickets.decided_map AS decided_map",
+    )
+    .then(WATCHED)
+    .then(" AND requests.id > ")
+    .bind(after.unwrap_or_default())
+    .then(" ORDER BY requests.id LIMIT ")
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .all(conn)
+    .await
+}
+
 /// The tables that hold watched tickets, and how many.
 pub async fn open_tables(conn: &impl ConnectionTrait) -> Result<Vec<OpenTable>, StoreError> {
     let rows: Vec<OpenRow> = Sql::new(conn, "SELECT connection, table_name, COUNT(*) AS open")

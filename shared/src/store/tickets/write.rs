@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
+use crate::request::RequestState;
 use crate::store::StoreError;
 use crate::store::sql::Sql;
 use crate::ticket::{Ticket, TicketKind};
@@ -174,7 +175,7 @@ async fn keep_watch(conn: &impl ConnectionTrait, ticket: &Ticket) -> Result<(), 
 }
 
 /// Every column but the key, with its type on PostgreSQL: what is replaced and compared.
-const COLUMNS: [(&str, &str); 23] = [
+const COLUMNS: [(&str, &str); 27] = [
     ("connection", "text"),
     ("kind", "text"),
     ("kind_name", "text"),
@@ -198,9 +199,13 @@ const COLUMNS: [(&str, &str); 23] = [
     ("maybe_sent_at", "timestamptz"),
     ("checked_at", "timestamptz"),
     ("given_up_at", "timestamptz"),
+    ("decided_map", "text"),
+    ("decided_rule", "text"),
+    ("decided_state", "text"),
+    ("decided_at", "timestamptz"),
 ];
 
-fn names() -> [&'static str; 23] {
+fn names() -> [&'static str; 27] {
     COLUMNS.map(|(name, _)| name)
 }
 
@@ -214,10 +219,11 @@ fn typed(before: &str) -> String {
 /// The values of [`COLUMNS`].
 ///
 /// Moments are cut to the microsecond, the resolution of both databases, or `before` would not compare equal.
-fn values(ticket: &Ticket) -> [Value; 23] {
+fn values(ticket: &Ticket) -> [Value; 27] {
     let (kind, kind_name) = stored_kind(&ticket.kind);
     let moment = |at: Option<DateTime<Utc>>| Value::from(at.map(|at| at.trunc_subsecs(6)));
     let text = |text: &Option<String>| Value::from(text.clone());
+    let decided = ticket.decided.as_ref();
     [
         ticket.connection.as_str().into(),
         kind.into(),
@@ -242,5 +248,12 @@ fn values(ticket: &Ticket) -> [Value; 23] {
         moment(ticket.maybe_sent_at),
         moment(ticket.checked_at),
         moment(ticket.given_up_at),
+        decided.map(|it| it.map.clone()).into(),
+        decided.and_then(|it| it.rule.clone()).into(),
+        decided
+            .and_then(|it| it.state)
+            .map(RequestState::as_str)
+            .into(),
+        moment(decided.map(|it| it.at)),
     ]
 }

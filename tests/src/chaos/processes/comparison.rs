@@ -103,10 +103,10 @@ impl World {
         };
         let (all, mut after) = (requests::Filter::default(), None);
         loop {
-            let (page, next) = requests::list(it.store.conn(), &all, after, 500).await?;
-            let page = page.into_iter().map(|it| (it.id.to_string(), it));
+            let found = requests::list(it.store.conn(), &all, after, 500).await?;
+            let page = found.requests.into_iter().map(|it| (it.id.to_string(), it));
             world.requests.extend(page);
-            match next {
+            match found.next {
                 Some(next) => after = Some(next),
                 None => break,
             }

@@ -63,7 +63,7 @@ async fn left(it: &Installation) -> anyhow::Result<Option<String>> {
             .collect(),
         ..requests::Filter::default()
     };
-    let (open, _) = requests::list(conn, &open, None, 1_000).await?;
+    let open = requests::list(conn, &open, None, 1_000).await?.requests;
     let text = format!("{} requests are open, {live} jobs live", open.len());
     Ok((live > 0 || !open.is_empty()).then_some(text))
 }

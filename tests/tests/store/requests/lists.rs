@@ -2,6 +2,7 @@
 
 use shared::request::{Asked, RequestState};
 use shared::store::requests::{self, Change, Filter, Inserted, ListCursor, NewRequest};
+use tests::copies::copies;
 use tests::databases::TestDatabase;
 
 use super::{changed, new, to};
@@ -11,6 +12,7 @@ on_both!(
     pages_follow_each_other_without_gaps,
     filters_narrow_the_list,
     words_are_found_whatever_they_hold,
+    words_are_looked_for_in_a_bounded_number,
 );
 
 async fn pages_follow_each_other_without_gaps(db: &TestDatabase) {
@@ -32,23 +34,24 @@ async fn pages_follow_each_other_without_gaps(db: &TestDatabase) {
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
-        let (page, next) = requests::list(conn, &Filter::default(), cursor, 7)
+        let page = requests::list(conn, &Filter::default(), cursor, 7)
             .await
             .unwrap();
-        assert!(page.len() <= 7);
+        assert!(page.requests.len() <= 7 && page.looked_back_to.is_none());
         seen.extend(
-            page.into_iter()
+            page.requests
+                .into_iter()
                 .map(|request| (request.created_at, request.id)),
         );
-        let Some(next) = next else { break };
+        let Some(next) = page.next else { break };
         cursor = Some(next.to_string().parse::<ListCursor>().unwrap());
     }
     assert_eq!(seen, ids);
-    let (page, next) = requests::list(conn, &Filter::default(), None, 25)
+    let page = requests::list(conn, &Filter::default(), None, 25)
         .await
         .unwrap();
     assert_eq!(
-        (page.len(), next),
+        (page.requests.len(), page.next),
         (25, None),
         "a full last page has no next"
     );
@@ -86,10 +89,14 @@ async fn three_requests(db: &TestDatabase) {
 
 /// The external ids that a filter lets through.
 async fn found(db: &TestDatabase, filter: &Filter) -> String {
-    let (page, _) = requests::list(db.store.conn(), filter, None, 10)
+    let page = requests::list(db.store.conn(), filter, None, 10)
         .await
         .unwrap();
-    let mut ids: Vec<_> = page.into_iter().map(|it| it.asked.external_id).collect();
+    let mut ids: Vec<_> = page
+        .requests
+        .into_iter()
+        .map(|it| it.asked.external_id)
+        .collect();
     ids.sort();
     ids.join(" ")
 }
@@ -212,4 +219,61 @@ async fn words_are_found_whatever_they_hold(db: &TestDatabase) {
         };
         assert_eq!(found(db, &filter).await, ids, "{text:?}");
     }
+}
+
+async fn words_are_looked_for_in_a_bounded_number(db: &TestDatabase) {
+    let conn = db.store.conn();
+    let old = Asked {
+        item: "a needle".into(),
+        ..asked("OLD")
+    };
+    let old = NewRequest {
+        asked: old,
+        ..new("OLD")
+    };
+    requests::insert(conn, &old, start()).await.unwrap();
+    requests::insert(conn, &new("NEW"), start() + seconds(10))
+        .await
+        .unwrap();
+    // With the one that is copied 50,000 are newer than the one that is looked for.
+    copies(&db.store, "NEW", 49_999).await;
+    for source in [None, Some("idm".to_owned())] {
+        for state in [
+            Vec::new(),
+            vec![RequestState::Accepted],
+            vec![RequestState::Accepted, RequestState::Open],
+        ] {
+            let needle = Filter {
+                text: Some("NEEDLE".into()),
+                source: source.clone(),
+                state,
+                ..Filter::default()
+            };
+            let page = requests::list(conn, &needle, None, 10).await.unwrap();
+            assert_eq!(page.requests, [], "{needle:?}");
+            assert_eq!(page.looked_back_to, Some(start() + seconds(10)));
+            // The cursor goes on behind the last that was looked at, also from a page of another visit.
+            let next = page.next.unwrap().to_string().parse().unwrap();
+            let page = requests::list(conn, &needle, Some(next), 10).await.unwrap();
+            assert_eq!(page.requests.len(), 1, "{needle:?}");
+            assert_eq!((page.next, page.looked_back_to), (None, None));
+        }
+    }
+    // Whoever finds enough is not told of a bound, and other filters have none.
+    let common = Filter {
+        text: Some("c-1".into()),
+        ..Filter::default()
+    };
+    let page = requests::list(conn, &common, None, 10).await.unwrap();
+    assert_eq!((page.requests.len(), page.looked_back_to), (10, None));
+    let page = requests::list(conn, &Filter::default(), None, 10).await;
+    assert_eq!(page.unwrap().looked_back_to, None);
+    // A window of time is looked through from its own beginning.
+    let window = Filter {
+        text: Some("needle".into()),
+        created_before: Some(start() + seconds(5)),
+        ..Filter::default()
+    };
+    let page = requests::list(conn, &window, None, 10).await.unwrap();
+    assert_eq!((page.requests.len(), page.next), (1, None));
 }

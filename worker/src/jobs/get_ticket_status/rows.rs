@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use servicenow_client::Record;
-use shared::request::{Request, RequestState};
+use shared::request::Request;
 use shared::route::{Mastery, Route};
-use shared::state_map::Mapped;
 use shared::store::tickets;
 use shared::ticket::Ticket;
 
 use super::super::case::Seat;
-use super::super::mirror;
+use super::super::{again, mirror};
 use crate::attention::Attention;
 use crate::effects::{Effects, Noted, Subject, TicketChange, WhenStale, Wish};
 use crate::outcome::Ran;
@@ -55,10 +54,12 @@ pub(in crate::jobs) fn one(
         return;
     };
     if mirror::is_known(ticket, row) {
-        effects.subjects.extend(unchanged(route, ticket, request));
+        effects
+            .subjects
+            .extend(unchanged(run, route, ticket, request));
         return;
     }
-    let after = mirror::observe(ticket, row, run.now());
+    let after = mirror::observe(route, ticket, row, run.now());
     if !ticket.exists {
         // The answer to its create was lost, and nobody will link it after this: what the source has said meanwhile follows.
         let wish = mirror::first_state(route, request, &after, row);
@@ -103,17 +104,11 @@ fn owned_by_source(run: &Run<'_>, it: &Other<'_>, effects: &mut Effects) -> Opti
     if it.after.state == it.ticket.state && it.after.approval == it.ticket.approval {
         return None;
     }
-    let said = match mirror::mapped(it.route, it.after) {
-        _ if mirror::shows(it.route, it.after, it.request.state) => {
-            let agreed = Attention::CONFLICT.wrote(it.request.attention.as_deref());
-            return Some(wish.lower_if(agreed || mirror::is_understood(it.request)));
-        }
-        // The source has said nothing yet but that it asks: work on the ticket contradicts nobody.
-        Mapped::To(state) if it.request.state == RequestState::Open && !state.is_final() => {
-            return Some(wish.lower_if(mirror::is_understood(it.request)));
-        }
-        Mapped::To(state) => state.to_string(),
-        Mapped::Unmapped { field, value } => format!("{field} {value}"),
+    let Some(said) = mirror::contradiction(it.route, it.request, it.after) else {
+        // Work on the ticket does not end a conflict that was told; that it shows the owner's value does.
+        let agreed = mirror::shows(it.route, it.after, it.request.state)
+            && Attention::CONFLICT.wrote(it.request.attention.as_deref());
+        return Some(wish.lower_if(agreed || mirror::is_understood(it.request)));
     };
     effects.audit.push(conflict(it, &said));
     let owner = it.request.state.to_string();
@@ -154,8 +149,13 @@ fn settle(route: &Route, request: &Request, ticket: Ticket) -> Ticket {
     ticket
 }
 
-/// A row that tells nothing new may still end the looking, or a worry.
-fn unchanged(route: &Route, ticket: &Ticket, request: &Request) -> Option<Subject> {
+/// A row that tells nothing new may still end the looking, or a worry; or another map has decided on it than the one that holds now.
+fn unchanged(run: &Run<'_>, route: &Route, ticket: &Ticket, request: &Request) -> Option<Subject> {
+    if run.ctx.maps.hold(&route.name) && again::is_due(route, ticket) {
+        let decided = mirror::decided(route, ticket.clone(), run.now());
+        let wish = again::wish(route, request, &decided);
+        return Some(subject(ticket, settle(route, request, decided), wish));
+    }
     let after = settle(route, request, ticket.clone());
     let wish = Wish::of(request.id, "ticket.visible").lower_if(mirror::is_visible_again(request));
     (!wish.is_empty() || after != *ticket).then(|| subject(ticket, after, Some(wish)))

@@ -71,7 +71,7 @@ async fn step(
         .await?
     {
         Ok(reply) => {
-            let ticket = mirror::observe(before, &reply.value, run.now());
+            let ticket = mirror::observe(case.route, before, &reply.value, run.now());
             let lost = mirror::dropped(&fields, &reply.value);
             Ok(taken(columns, ticket, &lost))
         }
