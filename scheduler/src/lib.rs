@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub mod cadence;
 pub mod gauges;
 pub mod giveup;
+pub mod minutes;
 pub mod operations;
 pub mod relay;
 pub mod retention;

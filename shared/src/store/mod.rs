@@ -23,6 +23,7 @@ pub mod drift;
 pub mod events;
 pub mod idempotency;
 pub mod jobs;
+pub mod minutes;
 pub mod notes;
 pub mod operations;
 pub mod operators;

@@ -9,8 +9,8 @@ use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, new_id, notes,
-    operations, operators, people, processes, sources, switches, table_facts, tickets,
+    StoreError, attempts, cadences, circuits, cursors, drift, idempotency, jobs, minutes, new_id,
+    notes, operations, operators, people, processes, sources, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -132,6 +132,9 @@ async fn fill_operators(db: &TestDatabase) {
     operations::start(conn, &operation, now).await.unwrap();
     let later = now + Duration::from_mins(2);
     assert!(audit::seal(&db.store, later).await.unwrap() > 0);
+    let tx = db.store.begin().await.unwrap();
+    assert!(minutes::fold(&tx, later).await.unwrap().is_some());
+    tx.commit().await.unwrap();
 }
 
 /// What does not hang on a request.
@@ -360,9 +363,11 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "drift_reports",
         "events",
         "feed_starts",
+        "figures",
         "idempotency_keys",
         "jobs",
         "login_refusals",
+        "minutes",
         "notes",
         "operations",
         "operator_sessions",
