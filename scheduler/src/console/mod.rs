@@ -13,6 +13,7 @@ use crate::Scheduler;
 mod assets;
 mod audit_page;
 mod cadences_page;
+mod chart;
 mod confirm_page;
 mod job_page;
 mod jobs_page;

@@ -52,7 +52,7 @@ fn every_operation_is_described_whole() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 40);
+    assert_eq!(operations, 41);
     assert_eq!(
         document["components"]["securitySchemes"]["token"]["scheme"],
         "bearer"

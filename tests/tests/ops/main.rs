@@ -27,6 +27,7 @@ mod acting;
 mod cadences;
 mod console;
 mod finding;
+mod history;
 mod queues;
 mod why;
 

@@ -5,6 +5,7 @@ pub(crate) mod cadences;
 pub(crate) mod caller;
 pub(crate) mod cookie;
 pub(crate) mod export;
+pub(crate) mod history;
 pub(crate) mod job_view;
 pub(crate) mod list_jobs;
 pub(crate) mod list_requests;

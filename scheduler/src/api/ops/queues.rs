@@ -270,7 +270,7 @@ fn counted(lane: &str, counts: &[LaneCount], now: DateTime<Utc>) -> QueueView {
 }
 
 /// The lanes of the configuration, whether anything waits in them or not.
-fn configured(scheduler: &Scheduler) -> BTreeSet<String> {
+pub(crate) fn configured(scheduler: &Scheduler) -> BTreeSet<String> {
     let connections: Vec<&String> = scheduler.settings.connections.keys().collect();
     JobKind::QUEUES
         .into_iter()
