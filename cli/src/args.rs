@@ -4,7 +4,7 @@ mod operators;
 
 pub(crate) use operators::{
     Act, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences, JobCommand, JobFilter, Jobs,
-    OperationCommand, Operations, Operator, QueueCommand, Queues, WorkerCommand, Workers,
+    OperationCommand, Operations, Operator, QueueCommand, Queues, Top, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Operator(Operator),
     /// Look at the queues, pause and resume them.
     Queues(Queues),
+    /// Watch lanes, throughput, budgets and workers in the terminal.
+    Top(Top),
     /// Find jobs and act on them.
     Jobs(Jobs),
     /// See what was done with many jobs, and stop it.
@@ -189,7 +191,7 @@ pub(crate) struct Requests {
     pub(crate) command: RequestCommand,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Api {
     /// Address of the bridge's API.
     #[arg(
@@ -335,6 +337,7 @@ mod tests {
             "requests",
             "operator",
             "queues",
+            "top",
             "jobs",
             "operations",
             "cadences",
