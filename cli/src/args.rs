@@ -5,7 +5,7 @@ mod operators;
 pub(crate) use operators::{
     Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
     ConnectionCommand, Connections, JobCommand, JobFilter, Jobs, JobsAtATime, OperationCommand,
-    Operations, Operator, QueueCommand, Queues, RouteCommand, Routes, WorkerCommand, Workers,
+    Operations, Operator, QueueCommand, Queues, RouteCommand, Routes, Top, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Operator(Operator),
     /// Look at the queues, pause and resume them, and say how many of their jobs run at a time.
     Queues(Queues),
+    /// Watch lanes, throughput, budgets and workers in the terminal.
+    Top(Top),
     /// Find jobs and act on them.
     Jobs(Jobs),
     /// See what was done with many jobs, and stop it.
@@ -196,7 +198,7 @@ pub(crate) struct Requests {
     pub(crate) command: RequestCommand,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Api {
     /// Address of the bridge's API.
     #[arg(
@@ -342,6 +344,7 @@ mod tests {
             "requests",
             "operator",
             "queues",
+            "top",
             "jobs",
             "operations",
             "cadences",

@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod output;
 mod running;
+mod top;
 mod wiring;
 
 use std::process::ExitCode;
@@ -64,6 +65,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Operator(operator) => commands::operator::run(config, operator, output).await,
         Command::Queues(queues) => {
             commands::queues::run(&wiring::client(queues.api)?, queues.command, output).await
+        }
+        Command::Top(args) => {
+            let api = wiring::client(args.api.clone())?;
+            top::run(args, &api, output).await
         }
         Command::Jobs(jobs) => {
             commands::jobs::run(&wiring::client(jobs.api)?, jobs.command, output).await

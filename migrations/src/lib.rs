@@ -30,6 +30,7 @@ mod m20261128_000022_retention;
 mod m20261128_000023_operators;
 mod m20261128_000024_operations;
 mod m20261128_000025_audit_seals;
+mod m20261128_000027_minutes;
 mod m20261128_000028_alerts;
 mod m20261128_000029_connection_checks;
 mod m20261128_000030_lane_limits;
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000023_operators::Migration),
             Box::new(m20261128_000024_operations::Migration),
             Box::new(m20261128_000025_audit_seals::Migration),
+            Box::new(m20261128_000027_minutes::Migration),
             Box::new(m20261128_000028_alerts::Migration),
             Box::new(m20261128_000029_connection_checks::Migration),
             Box::new(m20261128_000030_map_decisions::Migration),

@@ -19,6 +19,7 @@ pub mod alerts;
 pub mod cadence;
 pub mod gauges;
 pub mod giveup;
+pub mod minutes;
 pub mod operations;
 pub mod relay;
 pub mod retention;

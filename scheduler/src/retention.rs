@@ -11,7 +11,7 @@ use shared::store::audit::{self, Actor, Entry};
 use shared::store::retention::{
     self, Kind, Limits, MONTHLY, Month, Monthly, drop_oldest, ensure_months,
 };
-use shared::store::{StoreError, Tx, connection_checks};
+use shared::store::{StoreError, Tx, connection_checks, minutes};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -31,7 +31,7 @@ const CHECKS_KEPT: i64 = 20;
 /// One round of what is due. How many rows were removed.
 pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<u64> {
     let now = scheduler.now();
-    let limits = limits(scheduler, now)?;
+    let limits = limits(scheduler, now).await?;
     let due = retention::due(scheduler.store.conn(), now).await?;
     let turn_of_months = due.iter().any(|kind| kind == PARTITIONS);
     let dropped = if scheduler.store.is_postgres() && turn_of_months {
@@ -52,7 +52,7 @@ pub async fn tick(scheduler: &Scheduler) -> anyhow::Result<u64> {
     Ok(removed + dropped?)
 }
 
-fn limits(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<Limits> {
+async fn limits(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<Limits> {
     let RetentionSettings {
         jobs_days,
         attempts_months,
@@ -61,7 +61,10 @@ fn limits(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<Limits> {
         audit_months,
         drift_days,
     } = scheduler.settings.retention;
-    let days = |days: u32| (days > 0).then(|| now - TimeDelta::days(i64::from(days)));
+    // After a long time without schedulers: what the charts have not seen yet stays until they have.
+    let folded = minutes::folded_until(scheduler.store.conn()).await?;
+    let seen = folded.map_or(now, |until| until.max(now - minutes::KEPT));
+    let days = |days: u32| (days > 0).then(|| seen.min(now - TimeDelta::days(i64::from(days))));
     let months = |months: u32| (months > 0).then(|| Month::of(now).minus(months).start());
     Ok(Limits {
         jobs: days(jobs_days),

@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, Notify};
 use crate::gauges::Gauges;
 use crate::sweeper::Sweeper;
 use crate::{
-    Scheduler, alerts, cadence, giveup, operations, relay, retention, router, seals, tail, waits,
+    Scheduler, alerts, cadence, giveup, minutes, operations, relay, retention, router, seals, tail,
+    waits,
 };
 
 /// However often it is nudged, the relay rests this long between two rounds: under load intake nudges with every call.
@@ -36,6 +37,8 @@ const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 const SEALS_EVERY: Duration = Duration::from_secs(10);
 /// Messages about alerts are looked for this often.
 const MESSAGES_EVERY: Duration = Duration::from_secs(2);
+/// Each minute is counted soon after it has ended; most looks find nothing to fold.
+const MINUTES_EVERY: Duration = Duration::from_secs(5);
 /// Sessions and refusals that no longer count are removed this often.
 const TIDY_EVERY: Duration = Duration::from_mins(10);
 
@@ -228,6 +231,14 @@ fn supervise_operators(scheduler: &Arc<Scheduler>, process: &mut Process) {
         looped(scheduler, SEALS_EVERY, move || {
             let it = Arc::clone(&it);
             async move { seals::tick(&it).await.map(drop) }
+        }),
+    );
+    let it = Arc::clone(scheduler);
+    process.supervise(
+        "minutes",
+        looped(scheduler, MINUTES_EVERY, move || {
+            let it = Arc::clone(&it);
+            async move { minutes::tick(&it).await.map(drop) }
         }),
     );
     let it = Arc::clone(scheduler);

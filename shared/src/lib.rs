@@ -11,6 +11,7 @@ pub mod config;
 pub mod crash;
 pub mod drift;
 pub mod event;
+pub mod figures;
 pub mod job;
 pub mod operator;
 pub mod password;

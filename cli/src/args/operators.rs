@@ -77,6 +77,15 @@ pub(crate) struct Queues {
 pub(crate) enum QueueCommand {
     /// Show every lane with what waits in it.
     List,
+    /// Show what was done: by the minute, the quarter of an hour or the hour.
+    History {
+        /// How far back.
+        #[arg(long, default_value = "1h", value_parser = PossibleValuesParser::new(["1h", "24h", "7d"]))]
+        range: String,
+        /// Only this lane; all of them together when not given.
+        #[arg(long)]
+        lane: Option<String>,
+    },
     /// Let no job of a lane be claimed until it is resumed.
     Pause {
         /// The lane, or `all`.
@@ -116,6 +125,18 @@ fn jobs_at_a_time(text: &str) -> Result<JobsAtATime, String> {
         (_, Ok(jobs)) => Ok(JobsAtATime::Set(jobs)),
         (_, Err(_)) => Err("write a whole number, or `default`".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) api: Api,
+    /// Print one frame as text and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) every: u64,
 }
 
 #[derive(Debug, Args)]

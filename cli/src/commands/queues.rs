@@ -1,4 +1,4 @@
-//! `queues list|pause|resume|concurrency`, through the operator API.
+//! `queues list|history|pause|resume|concurrency`, through the operator API.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::output::{Mood, Output, cell, coloured, table};
 pub(crate) async fn run(api: &Api, command: QueueCommand, output: Output) -> Result<(), Failure> {
     let queues = match command {
         QueueCommand::List => api.get("/v1/ops/queues", &[]).await?,
+        QueueCommand::History { range, lane } => return history(api, range, lane, output).await,
         QueueCommand::Pause { lane, reason } => {
             let path = format!("/v1/ops/queues/{}/pause", in_path(&lane));
             api.post(&path, &json!({ "reason": reason })).await?
@@ -48,6 +49,55 @@ pub(crate) async fn run(api: &Api, command: QueueCommand, output: Output) -> Res
             "dead",
             "workers",
             "oldest due",
+        ];
+        table(&headings, rows)
+    });
+    Ok(())
+}
+
+/// What was done, a point a line; what is not known is left empty.
+async fn history(
+    api: &Api,
+    range: String,
+    lane: Option<String>,
+    output: Output,
+) -> Result<(), Failure> {
+    let lane = lane.map(|lane| ("lane", lane));
+    let query: Vec<_> = [("range", range)].into_iter().chain(lane).collect();
+    let history = api.get("/v1/ops/history", &query).await?;
+    output.show(&history, |history| {
+        let names = [
+            "at",
+            "minutes",
+            "created",
+            "done",
+            "dead",
+            "cancelled",
+            "parked",
+            "retried",
+            "waiting",
+        ];
+        let rows = history["points"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|it| {
+                let counts = names.iter().map(|name| cell(&it[*name]));
+                let times = ["p50_ms", "p95_ms"].map(|of| cell(&it["latency"][of]));
+                counts.chain(times).collect()
+            });
+        let headings = [
+            "from",
+            "minutes",
+            "stored",
+            "done",
+            "dead",
+            "cancelled",
+            "parked",
+            "again",
+            "waiting",
+            "p50 ms",
+            "p95 ms",
         ];
         table(&headings, rows)
     });

@@ -98,6 +98,7 @@ fn operators() -> OpenApiRouter<Arc<Scheduler>> {
             ops::session::end_session
         ))
         .routes(routes!(ops::overview::show_overview))
+        .routes(routes!(ops::history::show_history))
         .routes(routes!(ops::search::find_anything))
         .routes(routes!(ops::list_requests::list_ops_requests))
         .routes(routes!(ops::show_request::show_ops_request))

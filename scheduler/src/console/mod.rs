@@ -14,6 +14,7 @@ mod alerts_page;
 mod assets;
 mod audit_page;
 mod cadences_page;
+mod chart;
 mod concurrency_page;
 mod confirm_page;
 mod connections_page;

@@ -39,6 +39,7 @@ fn environment() -> Environment<'static> {
     }
     environment.add_filter("iso", iso);
     environment.add_filter("clock", clock);
+    environment.add_filter("mark", mark);
     environment.add_filter("spaced", spaced);
     environment.add_filter("grouped", grouped);
     environment.add_filter("tail", tail);
@@ -70,6 +71,13 @@ fn iso(text: String) -> Result<String, Error> {
 #[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]
 fn clock(text: String) -> Result<String, Error> {
     Ok(moment(&text)?.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// Beside an axis: the day, or the time of day.
+#[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]
+fn mark(text: String, by_day: bool) -> Result<String, Error> {
+    let form = if by_day { "%a %-d %b" } else { "%H:%M" };
+    Ok(moment(&text)?.format(form).to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "filters own their arguments")]

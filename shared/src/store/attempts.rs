@@ -94,20 +94,24 @@ pub struct Attempt {
     pub calls: Vec<CallRecord>,
 }
 
-/// Writes a run.
+/// Writes a run at its end.
 pub async fn insert(conn: &impl ConnectionTrait, new: &NewAttempt) -> Result<(), StoreError> {
-    insert_all(conn, &[new]).await
+    insert_all(conn, &[new], new.finished_at).await
 }
 
 /// Writes several runs in one statement.
+///
+/// Their ids begin with `now` and not with their end: what is written hours late, because the database was away, still stands
+/// behind what was read before (`minutes`).
 pub async fn insert_all(
     conn: &impl ConnectionTrait,
     new: &[&NewAttempt],
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
     }
-    let rows = new.iter().map(|it| values(it));
+    let rows = new.iter().map(|it| values(it, now));
     Sql::given(
         conn,
         "id uuid, job_id uuid, request_id uuid, number integer, token bigint, worker text, started_at timestamptz, \
@@ -123,11 +127,11 @@ pub async fn insert_all(
     Ok(())
 }
 
-fn values(new: &NewAttempt) -> Result<Vec<Value>, StoreError> {
+fn values(new: &NewAttempt, now: DateTime<Utc>) -> Result<Vec<Value>, StoreError> {
     let calls =
         serde_json::to_value(&new.calls).map_err(|error| StoreError::corrupt("calls", error))?;
     Ok(vec![
-        new_id(new.finished_at).into(),
+        new_id(now).into(),
         new.job_id.into(),
         new.request_id.into(),
         new.number.into(),

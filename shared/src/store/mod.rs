@@ -26,6 +26,7 @@ pub mod events;
 pub mod idempotency;
 pub mod jobs;
 pub mod lane_limits;
+pub mod minutes;
 pub mod notes;
 pub mod operations;
 pub mod operators;

@@ -157,6 +157,64 @@ async fn a_lane_is_paused_and_stops() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
+async fn fold(it: &Running) {
+    scheduler::minutes::tick(&it.bridge.scheduler)
+        .await
+        .unwrap();
+}
+
+/// Tickets every few minutes, so that there is something to be drawn.
+async fn some_hours(it: &Running) {
+    for round in 0..30 {
+        for number in 0..round % 4 {
+            it.opened(&format!("C-{round}-{number}"), "access").await;
+        }
+        it.advance(Duration::from_secs(125));
+        fold(it).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_done_is_drawn_and_follows_by_itself() {
+    let it = Running::start(Flavour::Sqlite).await;
+    some_hours(&it).await;
+    let browser = signed_in(&it, "vera", Role::Viewer).await;
+    let drawn = "return [...document.querySelectorAll('.chart')].map(it => it.querySelector('.chart__line').getAttribute('d').length)";
+    let lengths = browser.run(drawn, vec![]).await;
+    let lengths: Vec<u64> = lengths
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.as_u64().unwrap())
+        .collect();
+    assert_eq!(lengths.len(), 4);
+    assert!(lengths.iter().all(|it| *it > 20), "{lengths:?}");
+    // A point says what it is when one points at it, and the table says all of them.
+    let title = "return document.querySelector('#charts rect:last-of-type title').textContent";
+    let title = browser.run(title, vec![]).await;
+    assert!(title.as_str().unwrap().contains(" UTC: done "), "{title}");
+    browser.press("#table-throughput summary").await;
+    let rows = "return document.querySelectorAll('#table-throughput tbody tr').length";
+    assert_eq!(browser.run(rows, vec![]).await, 60);
+    // Time goes on, and so does the page; the table stays open.
+    let newest = "return document.querySelector('#table-throughput tbody time').dateTime";
+    let before = browser.run(newest, vec![]).await;
+    it.advance(Duration::from_mins(1));
+    fold(&it).await;
+    browser
+        .until(&format!(
+            "document.querySelector('#table-throughput[open] tbody time')?.dateTime > {before}"
+        ))
+        .await;
+    // A longer time is a link.
+    browser.press("#charts a[href='/console?range=24h']").await;
+    assert_eq!(browser.path().await, "/console?range=24h");
+    let chosen = "return document.querySelector('#charts [aria-current]').textContent";
+    assert_eq!(browser.run(chosen, vec![]).await, "24 hours");
+    assert_eq!(browser.run(rows, vec![]).await, 96);
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_page_reads_in_both_themes_and_on_a_phone() {
     let it = Running::with(Flavour::Sqlite, DESTINATIONS).await;
@@ -172,9 +230,11 @@ async fn every_page_reads_in_both_themes_and_on_a_phone() {
     omar.post(check, &serde_json::json!({})).await;
     it.settle().await;
     omar.post(check, &serde_json::json!({})).await;
+    some_hours(&it).await;
     let browser = signed_in(&it, "ada", Role::Admin).await;
     let pages = [
         ("overview", "/console".to_owned()),
+        ("charts", "/console?range=24h".to_owned()),
         ("requests", "/console/requests".to_owned()),
         ("request", format!("/console/requests/{id}")),
         ("jobs", "/console/jobs".to_owned()),

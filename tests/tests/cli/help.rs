@@ -1,6 +1,6 @@
 use tests::binary::Home;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "",
     "demo",
     "up",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 20] = [
     "token create",
     "token list",
     "token revoke",
+    "queues history",
+    "top",
     "requests",
     "requests list",
     "requests show",

@@ -148,6 +148,15 @@ fn queues_workers_and_the_audit_trail_are_at_hand() {
             .stdout
             .contains("callback")
     );
+    let history = home
+        .run("queues history --range 24h --json")
+        .with_code(0)
+        .json();
+    assert_eq!(history["points"].as_array().unwrap().len(), 96);
+    let hour = home.run("queues history --lane callback").with_code(0);
+    assert_eq!(hour.stdout.lines().count(), 61, "{hour}");
+    home.run("queues history --lane nowhere").with_code(7);
+    home.run("queues history --range 2h").with_code(2);
     let cadences = home.run("cadences list --json").with_code(0).json();
     let cadence = cadences[0]["name"].as_str().unwrap();
     home.run(&format!("cadences pause {cadence}")).with_code(0);
@@ -293,5 +302,26 @@ fn alerts_are_seen_silenced_and_tested() {
         "{tested}"
     );
     home.run("alerts test nobody").with_code(4);
+    process.stop().with_code(0);
+}
+
+#[test]
+fn top_prints_a_frame_for_scripts() {
+    let (home, process) = stage("viewer");
+    let frame = home.run("top --once").with_code(0);
+    for word in ["live", "vera (viewer)", "callback", "Workers (1)", "main"] {
+        assert!(frame.stdout.contains(word), "{word}: {frame}");
+    }
+    assert!(!frame.stdout.contains('\u{1b}'), "{frame}");
+    assert!(!frame.stdout.contains("q quit"), "nobody can press it");
+    let data = home.run("top --json").with_code(0).json();
+    assert_eq!(data["session"]["operator"], "vera");
+    assert!(data["overview"]["queues"].is_array());
+    assert_eq!(data["history"]["points"].as_array().unwrap().len(), 60);
+    let no_terminal = home.run("top").with_code(3);
+    assert!(no_terminal.stderr.contains("give --once"), "{no_terminal}");
+    let wrong = home.run("top --once --token tbo_wrong").with_code(7);
+    assert!(wrong.stderr.contains("oken"), "{wrong}");
+    home.run("top --once --url http://127.0.0.1:1").with_code(5);
     process.stop().with_code(0);
 }

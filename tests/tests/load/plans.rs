@@ -11,7 +11,7 @@ use serde_json::json;
 use shared::clock::Clock as _;
 use shared::job::{DriftCheck, JobKind, NewJob, Payload};
 use shared::operator::Role;
-use shared::store::{drift, jobs};
+use shared::store::{drift, jobs, minutes};
 use simulator::AgentAction;
 use tests::bridge::asked;
 use tests::databases::{Flavour, fresh};
@@ -37,6 +37,7 @@ async fn no_statement_walks_through_the_past() {
     ask_for_everything(&it).await;
     operate(&it).await;
     look_after(&it).await;
+    fold_the_minutes(&it).await;
     remove_what_is_old(&it).await;
     let of_the_bridge = explained.plans().len();
     look_as_an_operator(&it).await;
@@ -314,6 +315,26 @@ async fn look_after(it: &Running) {
         6,
         "a new kind of job is driven here too"
     );
+}
+
+/// The minutes in which all this was done, again and again: from the sixth time on PostgreSQL may plan without a look at the values.
+async fn fold_the_minutes(it: &Running) {
+    let (store, clock) = (it.bridge.store(), &it.bridge.clock);
+    let before = "INSERT INTO minutes (minute, folded_at, settled_at) \
+                  VALUES ('2026-03-02 08:59Z', '2026-03-02 09:01Z', '2026-03-02 09:16Z')";
+    store.conn().execute_unprepared(before).await.unwrap();
+    let mut folded = 0;
+    for _ in 0..3 {
+        it.advance(Duration::from_mins(16));
+        folded += scheduler::minutes::tick(&it.bridge.scheduler)
+            .await
+            .unwrap();
+    }
+    assert!(folded > 60, "only {folded} minutes");
+    let from = "2026-03-02T09:00:00Z".parse().unwrap();
+    let hour = minutes::read(store.conn(), 60, None, from, clock.now()).await;
+    let figures = &hour.unwrap()[0].figures;
+    assert!(figures.created > 40 && figures.done > 20, "{figures:?}");
 }
 
 /// Two months are dropped, the rest goes page by page; what belongs to open requests is stepped over.

@@ -35,6 +35,7 @@ async fn every_page_is_shown_to_every_role(it: &Running) {
         let mut console = it.bridge.signed_in(name, role).await;
         let pages = [
             ("/console".to_owned(), "Lanes"),
+            ("/console?range=24h".to_owned(), "Jobs that ended"),
             ("/console/requests".to_owned(), "REQ-1"),
             (
                 "/console/requests?state=denied&window=24h".to_owned(),

@@ -55,6 +55,7 @@ mod concurrency;
 mod connections;
 mod console;
 mod finding;
+mod history;
 mod queues;
 mod routes;
 mod state_map;

@@ -42,6 +42,7 @@ mod idempotency;
 mod jobs;
 mod jobs_model;
 mod migrations_run;
+mod minutes;
 mod processes;
 mod requests;
 mod schedules;

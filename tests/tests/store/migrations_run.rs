@@ -12,8 +12,8 @@ use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
     StoreError, alerts, attempts, cadences, circuits, connection_checks, cursors, drift,
-    idempotency, jobs, lane_limits, new_id, notes, operations, operators, people, processes,
-    sources, state_maps, switches, table_facts, tickets,
+    idempotency, jobs, lane_limits, minutes, new_id, notes, operations, operators, people,
+    processes, sources, state_maps, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
 use std::time::Duration;
@@ -136,6 +136,9 @@ async fn fill_operators(db: &TestDatabase) {
     operations::start(conn, &operation, now).await.unwrap();
     let later = now + Duration::from_mins(2);
     assert!(audit::seal(&db.store, later).await.unwrap() > 0);
+    let tx = db.store.begin().await.unwrap();
+    assert!(minutes::fold(&tx, later).await.unwrap().is_some());
+    tx.commit().await.unwrap();
 }
 
 /// What does not hang on a request.
@@ -391,10 +394,12 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "drift_reports",
         "events",
         "feed_starts",
+        "figures",
         "idempotency_keys",
         "jobs",
         "lane_limits",
         "login_refusals",
+        "minutes",
         "notes",
         "operations",
         "operator_sessions",

@@ -52,7 +52,7 @@ pub(super) async fn write(
         .iter()
         .filter_map(|it| it.attempt.as_ref())
         .collect();
-    attempts::insert_all(tx, &ended).await?;
+    attempts::insert_all(tx, &ended, now).await?;
     if !finish(tx, &living, now).await? {
         return Ok(Written::LeaseLost);
     }

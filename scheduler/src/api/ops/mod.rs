@@ -13,6 +13,7 @@ pub(crate) mod connection_view;
 pub(crate) mod connections;
 pub(crate) mod cookie;
 pub(crate) mod export;
+pub(crate) mod history;
 pub(crate) mod job_view;
 pub(crate) mod list_jobs;
 pub(crate) mod list_requests;
