@@ -7,6 +7,7 @@ pub mod budget;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod degraded;
 pub mod drift;
 pub mod event;
 pub mod job;

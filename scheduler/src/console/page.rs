@@ -18,6 +18,7 @@ use url::form_urlencoded;
 
 use super::render::render;
 use crate::Scheduler;
+use crate::api::health::{DegradedView, degraded};
 use crate::api::ops::caller::Operating;
 use crate::api::ops::session::SessionView;
 use crate::api::problem::Problem;
@@ -31,6 +32,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) struct Page {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) me: Operating,
+    /// The connections that nobody calls for now.
+    degraded: Vec<DegradedView>,
 }
 
 /// The fields of a form, in their order.
@@ -71,6 +74,7 @@ impl Page {
             "may_act": self.me.role >= Role::Operator,
             "may_administer": self.me.role >= Role::Admin,
             "here": here,
+            "degraded": self.degraded,
         });
         html(status, template, &all_of([context, about, frame]))
     }
@@ -190,13 +194,17 @@ impl FromRequestParts<Arc<Scheduler>> for Page {
         parts: &mut Parts,
         scheduler: &Arc<Scheduler>,
     ) -> Result<Self, Response> {
-        match Operating::find(parts, scheduler).await {
-            Ok(me) => Ok(Self {
+        let found = async {
+            let me = Operating::find(parts, scheduler).await?;
+            let degraded = degraded(scheduler).await?;
+            Ok(Self {
                 scheduler: Arc::clone(scheduler),
                 me,
-            }),
-            Err(problem) => Err(turned_away(parts, scheduler, &problem)),
-        }
+                degraded,
+            })
+        };
+        let found: Result<Self, Problem> = found.await;
+        found.map_err(|problem| turned_away(parts, scheduler, &problem))
     }
 }
 

@@ -13,7 +13,10 @@ use tests::bridge::{Answer, Bridge};
 use tests::databases::Flavour;
 use tokio_util::sync::CancellationToken;
 
-on_both!(a_bridge_that_can_work_says_so);
+on_both!(
+    a_bridge_that_can_work_says_so,
+    a_connection_that_is_held_back_is_named_until_when,
+);
 
 async fn a_bridge_that_can_work_says_so(bridge: &Bridge) {
     let stranger = bridge.stranger();
@@ -44,6 +47,24 @@ async fn the_figures_of_a_dashboard_are_there() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+async fn a_connection_that_is_held_back_is_named_until_when(bridge: &Bridge) {
+    let (conn, now) = (bridge.store().conn(), bridge.clock.now());
+    for (name, class, seconds) in [("main", "busy", 8), ("main/sc_task", "forbidden", 300)] {
+        let until = now + Duration::from_secs(seconds);
+        circuits::open(conn, name, class, "It is as it is.", until, now)
+            .await
+            .unwrap();
+    }
+    let stranger = bridge.stranger();
+    let ready = stranger.get("/readyz").await;
+    assert_eq!(ready.status, 200, "requests can be taken in all the same");
+    insta::allow_duplicates!(insta::assert_json_snapshot!("degraded", ready.body));
+    for name in ["main", "main/sc_task"] {
+        circuits::close(conn, name, now).await.unwrap();
+    }
+    assert_eq!(stranger.get("/readyz").await.body["status"], "ready");
 }
 
 /// A scheduler on the database of another, whose Redis is away.
