@@ -106,7 +106,10 @@ pub(crate) fn serve(
         Arc::clone(&parts.clock),
         process.stop_token(),
     );
-    let scheduler = Arc::new(scheduler.with_budget(Arc::new(budget)));
+    let scheduler = scheduler
+        .with_budget(Arc::new(budget))
+        .with_identity_provider(wiring::http_client()?);
+    let scheduler = Arc::new(scheduler);
     scheduler::start(&scheduler, listener, process)?;
     tracing::info!(%address, "the scheduler answers");
     Ok(())

@@ -30,6 +30,7 @@ mod m20261128_000022_retention;
 mod m20261128_000023_operators;
 mod m20261128_000024_operations;
 mod m20261128_000025_audit_seals;
+mod m20261128_000026_oidc;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000023_operators::Migration),
             Box::new(m20261128_000024_operations::Migration),
             Box::new(m20261128_000025_audit_seals::Migration),
+            Box::new(m20261128_000026_oidc::Migration),
         ]
     }
 }

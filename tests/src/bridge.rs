@@ -124,14 +124,15 @@ impl Bridge {
         let clock = Arc::new(ManualClock::default());
         let broker = Arc::new(MemoryBroker::new());
         let stop = CancellationToken::new();
-        let scheduler = Arc::new(Scheduler::new(
+        let scheduler = Scheduler::new(
             store,
             broker.clone(),
             routes(&settings),
             settings,
             clock.clone(),
             stop.clone(),
-        ));
+        );
+        let scheduler = Arc::new(scheduler.with_identity_provider(client()));
         let tasks = TaskTracker::new();
         let router = scheduler::router(Arc::clone(&scheduler));
         let settings = &scheduler.settings;
@@ -152,14 +153,15 @@ impl Bridge {
 
     /// Another scheduler on the same database and queue, as another process would be.
     pub async fn another_scheduler(&self) -> Arc<Scheduler> {
-        Arc::new(Scheduler::new(
+        let scheduler = Scheduler::new(
             self.database.reopen().await,
             self.broker.clone(),
             Arc::clone(&self.scheduler.routes),
             Arc::clone(&self.scheduler.settings),
             self.clock.clone(),
             self.stop.clone(),
-        ))
+        );
+        Arc::new(scheduler.with_identity_provider(client()))
     }
 
     /// The store.

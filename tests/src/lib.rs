@@ -8,6 +8,7 @@ pub mod databases;
 pub mod feed;
 pub mod files;
 pub mod fuzz;
+pub mod oidc_provider;
 pub mod operating;
 pub mod past;
 pub mod postgres_server;

@@ -13,8 +13,8 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 18] = templates![
-    "base.html" "parts.html" "login.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
+const TEMPLATES: [(&str, &str); 19] = templates![
+    "base.html" "parts.html" "login.html" "signed_in.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
     "operation.html" "cadences.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
     "error.html"
 ];

@@ -99,7 +99,7 @@ async fn figures_of_the_database_go_on_while_redis_is_away() {
     let scheduler = without_redis(&bridge).await;
     let mut gauges = Gauges::default();
     let (conn, now) = (bridge.store().conn(), bridge.clock.now());
-    let until = now + Duration::from_secs(300);
+    let until = now + Duration::from_mins(5);
     circuits::open(conn, "main/incident", "forbidden", "No access.", until, now)
         .await
         .unwrap();

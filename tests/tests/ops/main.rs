@@ -27,6 +27,7 @@ mod acting;
 mod cadences;
 mod console;
 mod finding;
+mod oidc;
 mod queues;
 mod why;
 

@@ -116,6 +116,9 @@ async fn fill_operators(db: &TestDatabase) {
     )
     .await
     .unwrap();
+    operators::begin_sign_in(conn, &hash, "/console", now)
+        .await
+        .unwrap();
     operators::refuse(conn, &["name:vera".to_owned()], now)
         .await
         .unwrap();
@@ -372,6 +375,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "processes",
         "requests",
         "retention_walks",
+        "sign_ins",
         "source_tokens",
         "sources",
         "switches",
