@@ -90,6 +90,8 @@ pub(crate) enum Command {
     /// Read the audit trail.
     Audit(Audit),
     /// Ask a running process whether it is ready; for container health checks.
+    ///
+    /// Exit code 0 when it is ready, also when it is degraded because connections are not called for now; 5 when it is not.
     Health(Health),
     /// Print the completion script of a shell.
     Completions {

@@ -108,7 +108,10 @@ pub(crate) fn serve(
     );
     let http = shared::webhook::client(parts.settings.alerts.timeout())
         .context("the HTTP client for alerts cannot be built")?;
-    let scheduler = scheduler.with_budget(Arc::new(budget)).with_http(http);
+    let scheduler = scheduler
+        .with_budget(Arc::new(budget))
+        .with_http(http)
+        .with_identity_provider(wiring::http_client()?);
     let scheduler = Arc::new(scheduler);
     scheduler::start(&scheduler, listener, process)?;
     tracing::info!(%address, "the scheduler answers");

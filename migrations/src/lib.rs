@@ -30,12 +30,13 @@ mod m20261128_000022_retention;
 mod m20261128_000023_operators;
 mod m20261128_000024_operations;
 mod m20261128_000025_audit_seals;
+mod m20261128_000026_oidc;
 mod m20261128_000027_minutes;
 mod m20261128_000028_alerts;
 mod m20261128_000029_connection_checks;
-mod m20261128_000030_lane_limits;
 mod m20261128_000030_map_decisions;
-mod m20261128_000030_operation_waits;
+mod m20261128_000031_lane_limits;
+mod m20261128_000032_operation_waits;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -68,12 +69,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000023_operators::Migration),
             Box::new(m20261128_000024_operations::Migration),
             Box::new(m20261128_000025_audit_seals::Migration),
+            Box::new(m20261128_000026_oidc::Migration),
             Box::new(m20261128_000027_minutes::Migration),
             Box::new(m20261128_000028_alerts::Migration),
             Box::new(m20261128_000029_connection_checks::Migration),
             Box::new(m20261128_000030_map_decisions::Migration),
-            Box::new(m20261128_000030_lane_limits::Migration),
-            Box::new(m20261128_000030_operation_waits::Migration),
+            Box::new(m20261128_000031_lane_limits::Migration),
+            Box::new(m20261128_000032_operation_waits::Migration),
         ]
     }
 }

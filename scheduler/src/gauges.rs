@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use metrics::gauge;
+use metrics::{Label, gauge};
 use shared::alert::AlertState;
 use shared::job::JobState;
 use shared::queue::Lane;
 use shared::store::jobs::LaneCount;
-use shared::store::{alerts, circuits, jobs, processes};
+use shared::store::{alerts, cadences, circuits, jobs, processes};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -25,6 +25,8 @@ const STATES: [JobState; 5] = [
 #[derive(Debug, Default)]
 pub struct Gauges {
     lanes: BTreeSet<String>,
+    /// Connections, and tables of them as `main/incident`.
+    held: BTreeSet<String>,
 }
 
 impl Gauges {
@@ -43,12 +45,37 @@ impl Gauges {
             .iter()
             .filter_map(|lane| lane.parse().ok())
             .collect();
+        show_heartbeats(scheduler, now).await?;
+        show_cadences(scheduler, now).await?;
+        self.show_connections(scheduler).await?;
+        show_alerts(scheduler).await?;
+        // Last: while the broker is away, all other figures go on.
         for (lane, depth) in scheduler.broker.depth(&lanes).await? {
             gauge!(names::QUEUE_DEPTH, "lane" => lane.to_string()).set(figure(depth));
         }
-        show_heartbeats(scheduler, now).await?;
-        show_connections(scheduler).await?;
-        show_alerts(scheduler).await?;
+        Ok(())
+    }
+
+    async fn show_connections(&mut self, scheduler: &Scheduler) -> anyhow::Result<()> {
+        let open = circuits::all(scheduler.store.conn()).await?;
+        let named = scheduler.settings.connections.keys().cloned();
+        self.held.extend(named);
+        self.held
+            .extend(open.iter().map(|it| it.connection.clone()));
+        for name in &self.held {
+            let circuit = open.iter().find(|it| it.connection == *name);
+            let until = circuit.map_or(0.0, |it| seconds(it.until - DateTime::UNIX_EPOCH));
+            let labels = match name.split_once('/') {
+                Some((connection, table)) => {
+                    vec![
+                        Label::new("connection", connection.to_owned()),
+                        Label::new("table", table.to_owned()),
+                    ]
+                }
+                None => vec![Label::new("connection", name.clone())],
+            };
+            gauge!(names::CONNECTION_HELD_UNTIL_SECONDS, labels).set(until);
+        }
         Ok(())
     }
 }
@@ -79,14 +106,12 @@ async fn show_heartbeats(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::R
     Ok(())
 }
 
-async fn show_connections(scheduler: &Scheduler) -> anyhow::Result<()> {
-    let open = circuits::all(scheduler.store.conn()).await?;
-    for connection in scheduler.settings.connections.keys() {
-        let until = open
-            .iter()
-            .find(|circuit| circuit.connection == *connection);
-        let until = until.map_or(0.0, |circuit| seconds(circuit.until - DateTime::UNIX_EPOCH));
-        gauge!(names::CONNECTION_HELD_UNTIL_SECONDS, "connection" => connection.clone()).set(until);
+/// How long ago what is read again and again was last read to its end. What is paused is nobody's delay.
+async fn show_cadences(scheduler: &Scheduler, now: DateTime<Utc>) -> anyhow::Result<()> {
+    for it in cadences::list(scheduler.store.conn()).await? {
+        let finished = it.last_finished_at.filter(|_| !it.paused);
+        let age = finished.map_or(0.0, |at| seconds(now - at));
+        gauge!(names::CADENCE_AGE_SECONDS, "cadence" => it.name).set(age);
     }
     Ok(())
 }

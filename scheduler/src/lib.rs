@@ -31,6 +31,7 @@ pub mod waits;
 mod api;
 mod console;
 mod lanes;
+mod oidc;
 mod start;
 
 /// No part of the interface: the fuzz targets read bodies as the API does.
@@ -40,6 +41,7 @@ pub use api::{openapi, router};
 pub use start::{BindError, bind, start};
 
 use lanes::Lanes;
+use oidc::Provider;
 use tail::Tail;
 use waits::Waits;
 
@@ -72,6 +74,8 @@ pub struct Scheduler {
     http: Option<reqwest::Client>,
     /// Passwords are tried one at a time.
     logins: Mutex<()>,
+    /// Through whom operators sign in, when that is configured.
+    oidc: Option<Provider>,
 }
 
 impl Scheduler {
@@ -103,6 +107,7 @@ impl Scheduler {
             budget: None,
             http: None,
             logins: Mutex::default(),
+            oidc: None,
         }
     }
 
@@ -124,6 +129,16 @@ impl Scheduler {
         }
     }
 
+    /// Lets it ask the identity provider of the settings; without one this changes nothing. The client must follow no redirects.
+    #[must_use]
+    pub fn with_identity_provider(self, http: reqwest::Client) -> Self {
+        let is_on = self.settings.console.oidc.is_on();
+        Self {
+            oidc: is_on.then(|| Provider::new(http)),
+            ..self
+        }
+    }
+
     /// Asks what the workers know of the budgets.
     pub async fn look_at_budgets(&self) {
         if let Some(budget) = &self.budget {
@@ -131,10 +146,11 @@ impl Scheduler {
         }
     }
 
-    /// Removes sessions and refused log-ins that no longer count.
+    /// Removes sessions, sign-ins and refused log-ins that no longer count.
     pub async fn tidy_logins(&self) -> anyhow::Result<()> {
         let (conn, now) = (self.store.conn(), self.now());
         operators::sweep(conn, now).await?;
+        operators::sweep_sign_ins(conn, now).await?;
         operators::forget_refusals(conn, None, now).await?;
         Ok(())
     }

@@ -9,6 +9,7 @@ pub mod checkup;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod degraded;
 pub mod drift;
 pub mod event;
 pub mod figures;

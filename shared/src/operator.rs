@@ -53,6 +53,14 @@ impl FromStr for Role {
     }
 }
 
+/// Whether somebody may be called so: 1 to 64 letters, digits, dots, dashes, underscores or @.
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_@".contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -134,7 +134,8 @@ impl Bridge {
                 clock.clone(),
                 stop.clone(),
             )
-            .with_http(http_for_alerts()),
+            .with_http(http_for_alerts())
+            .with_identity_provider(client()),
         );
         let tasks = TaskTracker::new();
         let router = scheduler::router(Arc::clone(&scheduler));
@@ -170,7 +171,8 @@ impl Bridge {
             self.clock.clone(),
             self.stop.clone(),
         );
-        Arc::new(scheduler.with_http(http_for_alerts()))
+        let scheduler = scheduler.with_http(http_for_alerts());
+        Arc::new(scheduler.with_identity_provider(client()))
     }
 
     /// The store.

@@ -11,6 +11,7 @@ pub mod files;
 pub mod fuzz;
 pub mod looks;
 pub mod mail_server;
+pub mod oidc_provider;
 pub mod operating;
 pub mod past;
 pub mod postgres_server;

@@ -48,16 +48,7 @@ impl Bridge {
 
     /// The console for somebody who has not signed in.
     pub fn console(&self) -> Console {
-        Console {
-            http: Client::builder()
-                .pool_max_idle_per_host(0)
-                .redirect(redirect::Policy::none())
-                .build()
-                .expect("a client without special wishes"),
-            url: self.url(),
-            cookie: None,
-            csrf: String::new(),
-        }
+        Console::at(&self.url())
     }
 
     /// The console for a new operator who has signed in.
@@ -96,6 +87,22 @@ pub struct Page {
 }
 
 impl Console {
+    /// The console of a bridge at `url`, for somebody who has not signed in.
+    pub fn at(url: &str) -> Self {
+        // Fails when a provider is installed already, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        Self {
+            http: Client::builder()
+                .pool_max_idle_per_host(0)
+                .redirect(redirect::Policy::none())
+                .build()
+                .expect("a client without special wishes"),
+            url: url.to_owned(),
+            cookie: None,
+            csrf: String::new(),
+        }
+    }
+
     /// Opens a page.
     pub async fn get(&mut self, path: &str) -> Page {
         let call = self.http.get(format!("{}{path}", self.url));

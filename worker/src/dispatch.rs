@@ -57,8 +57,11 @@ async fn run(ctx: &Context, work: &Work) {
         }
     };
     reach(Point::RunEnded).await;
-    crate::trace::ended(&work.job, &finished.outcome, started.elapsed());
     let closing = verdict::conclude(ctx, work, *finished, &run);
+    crate::trace::ended(&work.job, &closing.ending, started.elapsed());
+    if let Some(news) = run.told() {
+        crate::trace::told(&news.source, run.now() - news.since, &closing.ending);
+    }
     close::close(ctx, closing).await;
 }
 

@@ -11,7 +11,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use shared::budget::Throttled;
+use shared::degraded::Degraded;
 use shared::server::{self, Limits};
+use shared::store::circuits;
 use shared::telemetry::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,8 @@ use crate::context::Context;
 
 /// Orchestrators and scrapers are few, and ask often.
 const MAX_CONNECTIONS: usize = 64;
+/// Whoever asks wants to know now.
+const PATIENCE: Duration = Duration::from_secs(3);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Takes the address of `worker.listen`.
@@ -58,12 +62,20 @@ async fn readyz(State(ctx): State<Arc<Context>>) -> (StatusCode, Json<Value>) {
     let left = ctx.lease.left();
     let ready = !left.is_zero();
     let broker = ctx.broker.health().await.map_err(|error| error.to_string());
+    let degraded = degraded(&ctx).await;
+    let status = match (ready, degraded.is_empty()) {
+        (false, _) => "unready",
+        (true, false) => "degraded",
+        (true, true) => "ready",
+    };
     let answer = json!({
         "ready": ready,
         "worker": ctx.lease.owner(),
         "lease_left_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         "broker_problem": broker.err(),
+        "status": status,
         "throttled": throttled(&ctx),
+        "degraded": degraded,
     });
     let status = if ready {
         StatusCode::OK
@@ -73,7 +85,14 @@ async fn readyz(State(ctx): State<Arc<Context>>) -> (StatusCode, Json<Value>) {
     (status, Json(answer))
 }
 
-/// The connections that nobody calls for now: no fault of this worker, and until when is known.
+/// All that is not called for now. While the database does not say what circuits hold, it is what the budget says.
+async fn degraded(ctx: &Context) -> Vec<Degraded> {
+    let open = tokio::time::timeout(PATIENCE, circuits::all(ctx.store.conn())).await;
+    let open = open.ok().and_then(Result::ok).unwrap_or_default();
+    shared::degraded::degraded(&open, &ctx.budget.standings(), ctx.clock.now())
+}
+
+/// The connections that the budget lets nobody call for now: no fault of this worker, and until when is known.
 fn throttled(ctx: &Context) -> Vec<Value> {
     let standings = ctx.budget.standings().into_iter();
     standings

@@ -48,7 +48,7 @@ pub async fn tick(ctx: &Context) -> Result<(), StoreError> {
     ctx.budget.renew().await;
     let standings = ctx.budget.standings();
     crate::trace::budget(&standings);
-    ctx.silences.tell(&standings);
+    ctx.silences.tell(&standings, now);
     release_parked(ctx).await
 }
 

@@ -118,17 +118,6 @@ impl Outcome {
         })
     }
 
-    /// The stored word of the attempt.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Retry { .. } => "retry",
-            Self::Hold { .. } => "hold",
-            Self::Park { .. } => "park",
-            Self::Dead { .. } => "dead",
-        }
-    }
-
     /// The error class, unless it ended well.
     pub(crate) fn class(&self) -> Option<&'static str> {
         match self {

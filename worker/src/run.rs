@@ -31,6 +31,16 @@ pub(crate) struct Run<'a> {
     pub(crate) started_at: DateTime<Utc>,
     calls: Mutex<Vec<CallRecord>>,
     probes: Mutex<Vec<String>>,
+    told: Mutex<Option<News>>,
+}
+
+/// What a run has tried to tell a source.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    /// Whom.
+    pub(crate) source: String,
+    /// When it happened.
+    pub(crate) since: DateTime<Utc>,
 }
 
 impl<'a> Run<'a> {
@@ -43,6 +53,7 @@ impl<'a> Run<'a> {
             started_at: ctx.clock.now(),
             calls: Mutex::default(),
             probes: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -72,6 +83,16 @@ impl<'a> Run<'a> {
     /// The circuits that this run tries for all others.
     pub(crate) fn probes(&self) -> Vec<String> {
         lock(&self.probes).clone()
+    }
+
+    /// Keeps that a source was called with news.
+    pub(crate) fn tell(&self, news: News) {
+        *lock(&self.told) = Some(news);
+    }
+
+    /// What a source was called with.
+    pub(crate) fn told(&self) -> Option<News> {
+        lock(&self.told).clone()
     }
 
     /// Every call so far.
@@ -203,6 +224,6 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Only pushes and clones happen under the lock.
+    // Nothing but moves and clones happens under the lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

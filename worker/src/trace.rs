@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use metrics::{counter, gauge, histogram};
 use servicenow_client::RateInfo;
 use shared::budget::Standing;
 use shared::job::Claimed;
 use shared::store::attempts::CallRecord;
+use shared::store::jobs::Ending;
 use shared::telemetry::{continue_trace, names};
 use tracing::{Span, debug, field, info, info_span, warn};
-
-use crate::outcome::Outcome;
 
 /// The span of a run, part of the trace of whoever caused the job.
 pub(crate) fn job(job: &Claimed) -> Span {
@@ -34,18 +34,61 @@ pub(crate) fn ticket(number: Option<&str>) {
 }
 
 /// A run has ended.
-pub(crate) fn ended(job: &Claimed, outcome: &Outcome, took: Duration) {
-    let labels = [
-        ("kind", job.kind.clone()),
-        ("outcome", outcome.word().to_owned()),
-    ];
+pub(crate) fn ended(job: &Claimed, ending: &Ending, took: Duration) {
+    let (outcome, class) = (word(ending), class(ending));
+    let labels = [("kind", job.kind.clone()), ("outcome", outcome.to_owned())];
     counter!(names::JOBS_TOTAL, &labels).increment(1);
     histogram!(names::JOB_DURATION_SECONDS, &labels).record(took.as_secs_f64());
-    let (outcome, class) = (outcome.word(), outcome.class());
+    let labels = [
+        ("kind", job.kind.clone()),
+        ("class", class.unwrap_or("ok").to_owned()),
+    ];
+    counter!(names::ATTEMPTS_TOTAL, &labels).increment(1);
     match class {
         None => info!(outcome, "job ended"),
         Some("held" | "throttled") => debug!(outcome, "job put off"),
         Some(class) => warn!(outcome, class, "job ended"),
+    }
+}
+
+/// The news that a run was to tell its source have been told, or not.
+pub(crate) fn told(source: &str, age: TimeDelta, ending: &Ending) {
+    let outcome = match ending {
+        Ending::Done => "delivered",
+        other => word(other),
+    };
+    let labels = [
+        ("source", source.to_owned()),
+        ("outcome", outcome.to_owned()),
+    ];
+    counter!(names::CALLBACKS_TOTAL, &labels).increment(1);
+    if matches!(ending, Ending::Done) {
+        let age = age.to_std().unwrap_or_default().as_secs_f64();
+        histogram!(names::CALLBACK_AGE_SECONDS, "source" => source.to_owned()).record(age);
+    }
+}
+
+/// What became of the job, which is not always what its handler asked for: the last attempt is `dead`.
+pub(crate) fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Done => "done",
+        Ending::Retry {
+            uses_attempt: true, ..
+        } => "retry",
+        Ending::Retry { .. } | Ending::PutOff { .. } => "hold",
+        Ending::Parked { .. } => "park",
+        Ending::Dead { .. } => "dead",
+        Ending::Cancelled { .. } => "cancelled",
+    }
+}
+
+fn class(ending: &Ending) -> Option<&str> {
+    match ending {
+        Ending::Done | Ending::Cancelled { .. } => None,
+        Ending::Retry { class, .. }
+        | Ending::PutOff { class, .. }
+        | Ending::Parked { class, .. }
+        | Ending::Dead { class, .. } => Some(class),
     }
 }
 
@@ -103,13 +146,20 @@ pub(crate) fn budget(standings: &[Standing]) {
         };
         show(names::IN_FLIGHT_LIMIT, f64::from(it.width));
         show(names::IN_FLIGHT, f64::from(it.under_way));
-        if let Some(window) = &it.window {
-            show(names::BUDGET_LEFT, window.left as f64);
-        }
+        // An hour that is over says nothing of the next one.
+        let left = it.window.as_ref();
+        let left = left.map_or(f64::NAN, |window| window.left as f64);
+        show(names::BUDGET_LEFT, left);
         let until = it.throttled.as_ref();
         let until = until.map_or(0, |throttled| throttled.until.timestamp());
         show(names::THROTTLED_UNTIL_SECONDS, until as f64);
     }
+}
+
+/// Nobody called a connection for so long.
+pub(crate) fn throttled(connection: &str, seconds: u64) {
+    counter!(names::THROTTLED_SECONDS_TOTAL, "connection" => connection.to_owned())
+        .increment(seconds);
 }
 
 /// What is left of a credential, as far as known.

@@ -1,4 +1,4 @@
-//! `health`: one question to a running process; exit code 0 when it is ready, 5 when it is not.
+//! `health`: one question to a running process; exit code 0 when it is ready, degraded or not, 5 when it is not.
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,14 @@ pub(crate) async fn run(args: &Health, output: Output) -> Result<(), Failure> {
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or(Value::Null);
     if status.is_success() {
-        output.show(&json!({"ready": true, "answer": body}), |_| {
-            "ready".to_owned()
+        let degraded = degraded(&body);
+        let shown = json!({"ready": true, "degraded": !degraded.is_empty(), "answer": body});
+        output.show(&shown, |_| {
+            if degraded.is_empty() {
+                "ready".to_owned()
+            } else {
+                format!("ready, degraded: {}", degraded.join("; "))
+            }
         });
         return Ok(());
     }
@@ -33,4 +39,19 @@ pub(crate) async fn run(args: &Health, output: Output) -> Result<(), Failure> {
         "{} answers {status}{why}",
         args.url
     )))
+}
+
+/// The connections that nobody calls for now, each with until when and why.
+fn degraded(body: &Value) -> Vec<String> {
+    let all = body["degraded"].as_array().into_iter().flatten();
+    let text = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
+    all.map(|it| {
+        format!(
+            "{} {} ({})",
+            text(it, "connection"),
+            text(it, "status"),
+            text(it, "reason")
+        )
+    })
+    .collect()
 }

@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use shared::clock::{Clock as _, SystemClock};
-use shared::operator::Role;
+use shared::operator::{Role, is_name};
 use shared::password;
 use shared::store::audit::Actor;
-use shared::store::operators::{self, OperatorChange};
+use shared::store::operators::{self, OperatorChange, Origin};
 use shared::store::{Store, StoreError, sources};
 use uuid::Uuid;
 
@@ -140,11 +140,7 @@ async fn create(
     hash: Option<&str>,
     output: Output,
 ) -> Result<(), Failure> {
-    let fits = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_@".contains(&byte));
-    if !fits {
+    if !is_name(name) {
         return Err(Failure::Configuration(format!(
             "`{name}` will not do as a name: use 1 to 64 letters, digits, dots, dashes, underscores or @"
         )));
@@ -177,6 +173,11 @@ async fn change(
     output: Output,
 ) -> Result<(), Failure> {
     let tx = store.begin().await.map_err(wiring::database_failure)?;
+    let found = operators::find(&tx, name).await;
+    let found = found.map_err(wiring::database_failure)?;
+    if let Some(why) = found.and_then(|it| is_the_providers(&it.origin, change)) {
+        return Err(Failure::Configuration(format!("{name} {why}")));
+    }
     let changed = operators::change(&tx, name, change, &ACTOR, SystemClock.now())
         .await
         .map_err(wiring::database_failure)?;
@@ -188,6 +189,23 @@ async fn change(
     Ok(())
 }
 
+/// Why a change is not for us to make: it would last until the next sign-in, or open a second door.
+fn is_the_providers(origin: &Origin, change: &OperatorChange) -> Option<String> {
+    let Origin::Oidc { issuer, .. } = origin else {
+        return None;
+    };
+    match change {
+        OperatorChange::Role(_) => Some(format!(
+            "signs in through {issuer}, whose claims give the role at each sign-in; nothing was changed. Change the groups there, or the \
+             map console.oidc.roles"
+        )),
+        OperatorChange::Password(_) => Some(format!(
+            "signs in through {issuer} and has no password; nothing was changed"
+        )),
+        OperatorChange::Access(_) => None,
+    }
+}
+
 async fn list(store: &Store, output: Output) -> Result<(), Failure> {
     let all = operators::list(store.conn())
         .await
@@ -197,6 +215,7 @@ async fn list(store: &Store, output: Output) -> Result<(), Failure> {
             vec![
                 it.name.clone(),
                 it.role.to_string(),
+                it.origin.word().to_owned(),
                 if it.has_password { "yes" } else { "no" }.to_owned(),
                 time(Some(it.created_at)),
                 time(it.last_login_at),
@@ -207,6 +226,7 @@ async fn list(store: &Store, output: Output) -> Result<(), Failure> {
             &[
                 "name",
                 "role",
+                "source",
                 "password",
                 "created",
                 "last login",

@@ -36,7 +36,7 @@ problems! {
     OfCreating: MalformedBody BadHeader BadQuery TokenMissing TokenRefused ForeignSource Conflict RouteDisabled
         BodyTooLarge BodyTooSlow UnsupportedMediaType Validation UnknownCategory Unrenderable Internal DatabaseUnavailable Timeout;
     /// Of logging in.
-    OfLoggingIn: MalformedBody BodyTooLarge BodyTooSlow UnsupportedMediaType Validation LoginRefused TooManyLogins Internal
+    OfLoggingIn: MalformedBody BodyTooLarge BodyTooSlow UnsupportedMediaType Validation LoginRefused PasswordsOff TooManyLogins Internal
         DatabaseUnavailable Timeout;
     /// Of what operators look at.
     OfOperating: BadQuery TokenMissing TokenRefused SessionEnded StaleForm Internal DatabaseUnavailable Timeout;

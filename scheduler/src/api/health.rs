@@ -4,7 +4,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use shared::degraded::Degraded;
+use shared::store::{StoreError, circuits};
 use utoipa::ToSchema;
 
 use crate::Scheduler;
@@ -26,7 +29,30 @@ pub(crate) struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     ready: bool,
+    /// `ready`, `degraded` or `unready`. Degraded is ready: requests are taken in, and some tickets wait.
+    #[schema(example = "ready")]
+    status: &'static str,
     checks: Vec<Check>,
+    /// The connections that nobody calls for now; empty while the database does not say.
+    degraded: Vec<DegradedView>,
+}
+
+/// A connection, or a table of it, that nobody calls for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Degraded)]
+pub(crate) struct DegradedView {
+    /// Name of the connection, or `connection/table`.
+    #[schema(example = "main")]
+    pub(crate) connection: String,
+    /// In words.
+    #[schema(example = "throttled until 2026-03-02 09:00:08 UTC")]
+    pub(crate) status: String,
+    /// Until when; a moment that has passed when a job tries it now.
+    pub(crate) until: DateTime<Utc>,
+    /// Why, in words.
+    pub(crate) reason: String,
+    /// Whether somebody has to mend something; otherwise it passes by itself.
+    pub(crate) wants_a_hand: bool,
 }
 
 /// One thing that is needed.
@@ -56,7 +82,8 @@ pub(crate) async fn healthz() -> Json<Health> {
 /// Can requests be taken in?
 ///
 /// Looks at the database and its migrations. The broker is looked at as well, but does not decide: without it requests are
-/// stored safely and their tickets are made later, so callers need not be turned away.
+/// stored safely and their tickets are made later, so callers need not be turned away. For the same reason a connection that is held back, or
+/// whose budget is used up, makes the answer `degraded`, with until when, and 200 all the same.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -91,19 +118,48 @@ pub(crate) async fn readyz(
             .map(drop)
             .map_err(|error| error.to_string())
     };
-    let (database, migrations, broker) = tokio::join!(
+    let held = async { tokio::time::timeout(PATIENCE, degraded(&scheduler)).await };
+    let (database, migrations, broker, held) = tokio::join!(
         check("database", database),
         check("migrations", migrations),
-        check(BROKER, broker)
+        check(BROKER, broker),
+        held
     );
+    // What fails here fails in the checks, too, and is told there.
+    let degraded = held.ok().and_then(Result::ok).unwrap_or_default();
     let checks = vec![database, migrations, broker];
     let ready = checks.iter().all(|check| check.ok || check.name == BROKER);
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
+    let (code, status) = match (ready, degraded.is_empty()) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unready"),
+        (true, false) => (StatusCode::OK, "degraded"),
+        (true, true) => (StatusCode::OK, "ready"),
     };
-    (status, Json(Readiness { ready, checks }))
+    let readiness = Readiness {
+        ready,
+        status,
+        checks,
+        degraded,
+    };
+    (code, Json(readiness))
+}
+
+/// The connections that nobody calls for now.
+pub(crate) async fn degraded(scheduler: &Scheduler) -> Result<Vec<DegradedView>, StoreError> {
+    let open = circuits::all(scheduler.store.conn()).await?;
+    let all = shared::degraded::degraded(&open, &scheduler.standings(), scheduler.now());
+    Ok(all.into_iter().map(DegradedView::from).collect())
+}
+
+impl From<Degraded> for DegradedView {
+    fn from(it: Degraded) -> Self {
+        Self {
+            connection: it.connection,
+            status: it.status,
+            until: it.until,
+            reason: it.reason,
+            wants_a_hand: it.wants_a_hand,
+        }
+    }
 }
 
 async fn check(name: &'static str, checked: impl Future<Output = Result<(), String>>) -> Check {

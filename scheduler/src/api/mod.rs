@@ -26,7 +26,7 @@ mod documented_problems;
 mod etag;
 mod feed_event;
 mod fields;
-mod health;
+pub(crate) mod health;
 mod idempotency_key;
 mod job_view;
 mod json;

@@ -7,6 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 /// The kinds of problem. A word, once used, keeps its meaning: callers branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    AccessRefused,
     BadHeader,
     BadQuery,
     BodyTooLarge,
@@ -19,8 +20,10 @@ pub(crate) enum Kind {
     LoginRefused,
     MalformedBody,
     MethodNotAllowed,
+    NoProvider,
     NotFound,
     OwnedByServicenow,
+    PasswordsOff,
     RequestEnded,
     RoleTooLow,
     RouteDisabled,
@@ -41,7 +44,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, for the OpenAPI document.
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 33] = [
+        Self::AccessRefused,
         Self::BadHeader,
         Self::BadQuery,
         Self::BodyTooLarge,
@@ -54,8 +58,10 @@ impl Kind {
         Self::LoginRefused,
         Self::MalformedBody,
         Self::MethodNotAllowed,
+        Self::NoProvider,
         Self::NotFound,
         Self::OwnedByServicenow,
+        Self::PasswordsOff,
         Self::RequestEnded,
         Self::RoleTooLow,
         Self::RouteDisabled,
@@ -166,6 +172,9 @@ impl Kind {
                 S::PRECONDITION_FAILED,
                 "The request has changed meanwhile",
             ),
+            Self::AccessRefused => ("access-refused", S::FORBIDDEN, "This account has no access"),
+            Self::PasswordsOff => ("passwords-off", S::FORBIDDEN, "Passwords are switched off"),
+            Self::NoProvider => ("no-provider", S::BAD_GATEWAY, "The provider failed"),
             Self::LoginRefused => ("login-refused", S::UNAUTHORIZED, "The log-in was refused"),
             Self::RoleTooLow => ("role-too-low", S::FORBIDDEN, "The role does not suffice"),
             Self::SessionEnded => ("session-ended", S::UNAUTHORIZED, "The session has ended"),

@@ -21,17 +21,13 @@ use crate::api::ops::login::log_in as try_log_in;
 use crate::api::problem::Problem;
 use crate::api::problem_kind::Kind;
 
-const HOME: &str = "/console";
+pub(super) const HOME: &str = "/console";
 
 pub(super) async fn show(
     State(scheduler): State<Arc<Scheduler>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    let next = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "next")
-        .map(|(_, value)| value.into_owned());
-    form(&scheduler, StatusCode::OK, "", &own(next.as_deref()), None)
+    form(&scheduler, StatusCode::OK, "", &next(query), None)
 }
 
 pub(super) async fn log_in(State(scheduler): State<Arc<Scheduler>>, request: Request) -> Response {
@@ -102,12 +98,28 @@ pub(super) fn form(
     next: &str,
     problem: Option<&Problem>,
 ) -> Response {
-    let context = json!({ "name": name, "next": next, "problem": problem });
+    let console = &scheduler.settings.console;
+    let context = json!({
+        "name": name,
+        "next": next,
+        "problem": problem,
+        "passwords": console.password_login,
+        "provider": console.oidc.is_on().then_some(&console.oidc.button),
+    });
     html(status, "login.html", &all_of([context, frame(scheduler)]))
 }
 
 fn with_cookie(cookie: HeaderValue, next: &str) -> Response {
     (AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(next)).into_response()
+}
+
+/// The page that a link to the form asks for.
+pub(super) fn next(query: Option<String>) -> String {
+    let query = query.unwrap_or_default();
+    let next = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "next")
+        .map(|(_, value)| value.into_owned());
+    own(next.as_deref())
 }
 
 /// A page of the console, and nothing else: somebody may have sent the link.

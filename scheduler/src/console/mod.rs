@@ -21,6 +21,7 @@ mod connections_page;
 mod job_page;
 mod jobs_page;
 mod login_page;
+mod oidc_page;
 mod operations_page;
 mod overview_page;
 mod page;
@@ -40,6 +41,8 @@ pub(crate) fn router() -> Router<Arc<Scheduler>> {
             "/console/login",
             get(login_page::show).post(login_page::log_in),
         )
+        .route("/console/login/oidc", get(oidc_page::leave))
+        .route("/console/login/oidc/callback", get(oidc_page::come_back))
         .route("/console/logout", post(login_page::log_out))
         .route("/console/search", get(search_page::show))
         .route("/console/requests", get(requests_page::list))

@@ -19,6 +19,7 @@ use url::form_urlencoded;
 
 use super::render::render;
 use crate::Scheduler;
+use crate::api::health::{DegradedView, degraded};
 use crate::api::ops::caller::Operating;
 use crate::api::ops::session::SessionView;
 use crate::api::problem::{FieldError, Problem};
@@ -34,6 +35,8 @@ pub(super) struct Page {
     pub(super) me: Operating,
     /// How many alerts fire, for the head of every page.
     firing: u64,
+    /// The connections that nobody calls for now.
+    degraded: Vec<DegradedView>,
 }
 
 /// The fields of a form, in their order.
@@ -75,6 +78,7 @@ impl Page {
             "may_administer": self.me.role >= Role::Admin,
             "here": here,
             "firing": self.firing,
+            "degraded": self.degraded,
         });
         html(status, template, &all_of([context, about, frame]))
     }
@@ -239,16 +243,19 @@ impl FromRequestParts<Arc<Scheduler>> for Page {
         parts: &mut Parts,
         scheduler: &Arc<Scheduler>,
     ) -> Result<Self, Response> {
-        let me = match Operating::find(parts, scheduler).await {
-            Ok(me) => me,
-            Err(problem) => return Err(turned_away(parts, scheduler, &problem)),
+        let found = async {
+            let me = Operating::find(parts, scheduler).await?;
+            let firing = alerts::count_firing(scheduler.store.conn()).await?;
+            let degraded = degraded(scheduler).await?;
+            Ok(Self {
+                scheduler: Arc::clone(scheduler),
+                me,
+                firing,
+                degraded,
+            })
         };
-        let firing = alerts::count_firing(scheduler.store.conn()).await;
-        Ok(Self {
-            scheduler: Arc::clone(scheduler),
-            me,
-            firing: firing.map_err(|error| Problem::from(error).into_response())?,
-        })
+        let found: Result<Self, Problem> = found.await;
+        found.map_err(|problem| turned_away(parts, scheduler, &problem))
     }
 }
 

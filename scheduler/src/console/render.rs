@@ -14,7 +14,7 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = &templates![
-    "base.html" "parts.html" "login.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
+    "base.html" "parts.html" "login.html" "signed_in.html" "overview.html" "jobs.html" "job.html" "confirm.html" "operations.html"
     "operation.html" "cadences.html" "queues.html" "pause.html" "workers.html" "audit.html" "requests.html" "request.html" "search.html"
     "error.html" "alerts.html" "silence.html" "routes.html" "route.html" "route_switch.html"
     "connections.html" "connection.html" "circuit.html" "concurrency.html"

@@ -15,6 +15,7 @@ mod credentials;
 mod database;
 mod layers;
 mod names;
+mod oidc;
 mod problem;
 mod process_kind;
 mod queue;
@@ -51,6 +52,7 @@ pub use credential_age::CredentialEnd;
 pub use credentials::{Auth, Credentials};
 pub use database::DatabaseSettings;
 pub use layers::{Layers, environment};
+pub use oidc::{OidcSettings, RoleValues};
 pub use problem::{Problem, Problems};
 pub use process_kind::ProcessKind;
 pub use queue::{QueueKind, QueueSettings};
@@ -147,6 +149,7 @@ impl Settings {
     }
 
     fn resolve_secrets(&mut self, report: &mut Report) {
+        self.console.oidc.resolve_secrets(report);
         self.database.resolve_secrets(report);
         self.redis.resolve_secrets(report);
         for (name, connection) in &mut self.connections {
@@ -161,6 +164,7 @@ impl Settings {
     fn check(&self, report: &mut Report) {
         names::check_bridge(&self.bridge_name, report);
         self.server.check(report);
+        self.console.check(&self.server, report);
         self.database.check(report);
         self.redis.check(report);
         self.worker.check(report);

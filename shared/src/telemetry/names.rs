@@ -4,12 +4,16 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Runs of jobs that ended. Labels: `kind`, `outcome`.
 pub const JOBS_TOTAL: &str = "ticketbridge_jobs_total";
+/// Runs of jobs that ended, by what they met: the class of the error, `ok` when they ended well. Labels: `kind`, `class`.
+pub const ATTEMPTS_TOTAL: &str = "ticketbridge_attempts_total";
 /// How long runs took. Labels: `kind`, `outcome`.
 pub const JOB_DURATION_SECONDS: &str = "ticketbridge_job_duration_seconds";
 /// Jobs in SQL. Labels: `lane`, `state`.
 pub const JOBS: &str = "ticketbridge_jobs";
 /// Age of the oldest job that is due and that no worker has. Label: `lane`.
 pub const OLDEST_DUE_SECONDS: &str = "ticketbridge_oldest_due_seconds";
+/// How long ago the last reading of a table came to its end. Label: `cadence`.
+pub const CADENCE_AGE_SECONDS: &str = "ticketbridge_cadence_age_seconds";
 /// Claims that found nothing to claim: a doorbell that rang twice. No label.
 pub const CLAIMS_LOST_TOTAL: &str = "ticketbridge_claims_lost_total";
 /// Jobs taken from workers that fell silent. No label.
@@ -33,6 +37,8 @@ pub const BAD_DOORBELLS_TOTAL: &str = "ticketbridge_bad_doorbells_total";
 pub const REQUESTS_TOTAL: &str = "ticketbridge_requests_total";
 /// Deliveries to sources. Labels: `source`, `outcome`.
 pub const CALLBACKS_TOTAL: &str = "ticketbridge_callbacks_total";
+/// Age of the news when a source heard them. Label: `source`.
+pub const CALLBACK_AGE_SECONDS: &str = "ticketbridge_callback_age_seconds";
 
 /// Calls to ServiceNow. Labels: `connection`, `method`, `class`.
 pub const SERVICENOW_CALLS_TOTAL: &str = "ticketbridge_servicenow_calls_total";
@@ -42,7 +48,7 @@ pub const SERVICENOW_CALL_SECONDS: &str = "ticketbridge_servicenow_call_seconds"
 pub const RATE_LIMIT: &str = "ticketbridge_rate_limit_limit";
 /// `X-RateLimit-Reset` of the last answer, Unix time. Label: `connection`.
 pub const RATE_LIMIT_RESET: &str = "ticketbridge_rate_limit_reset";
-/// Calls left of the hour of the tightest known rule. Label: `connection`.
+/// Calls left of the hour of the tightest known rule; NaN while none is known. Label: `connection`.
 pub const BUDGET_LEFT: &str = "ticketbridge_budget_left";
 /// Calls at a time that the instance is believed to bear, over all workers. Label: `connection`.
 pub const IN_FLIGHT_LIMIT: &str = "ticketbridge_in_flight_limit";
@@ -50,7 +56,9 @@ pub const IN_FLIGHT_LIMIT: &str = "ticketbridge_in_flight_limit";
 pub const IN_FLIGHT: &str = "ticketbridge_in_flight";
 /// Until when the budget lets nobody call, Unix time; 0 when it does. Label: `connection`.
 pub const THROTTLED_UNTIL_SECONDS: &str = "ticketbridge_throttled_until_seconds";
-/// Until when a connection is held back, Unix time; 0 when it is not. Label: `connection`.
+/// For how long the budget let nobody call. Label: `connection`.
+pub const THROTTLED_SECONDS_TOTAL: &str = "ticketbridge_throttled_seconds_total";
+/// Until when a connection is held back, Unix time; 0 when it is not. Label: `connection`; and `table`, when it is one of it.
 pub const CONNECTION_HELD_UNTIL_SECONDS: &str = "ticketbridge_connection_held_until_seconds";
 /// Days until the credential dies, as far as known. Label: `connection`.
 pub const CREDENTIAL_DAYS_LEFT: &str = "ticketbridge_credential_days_left";
@@ -80,6 +88,12 @@ pub(super) fn describe() {
 
 fn describe_jobs() {
     describe_counter!(JOBS_TOTAL, "Runs of jobs that ended");
+    describe_counter!(ATTEMPTS_TOTAL, "Runs of jobs, by what they met");
+    describe_gauge!(
+        CADENCE_AGE_SECONDS,
+        Unit::Seconds,
+        "How long ago the last reading came to its end"
+    );
     describe_histogram!(
         JOB_DURATION_SECONDS,
         Unit::Seconds,
@@ -121,6 +135,11 @@ fn describe_queue() {
         "Rows removed because they were old"
     );
     describe_counter!(CALLBACKS_TOTAL, "Deliveries to sources");
+    describe_histogram!(
+        CALLBACK_AGE_SECONDS,
+        Unit::Seconds,
+        "Age of the news when a source heard them"
+    );
 }
 
 fn describe_servicenow() {
@@ -146,6 +165,11 @@ fn describe_servicenow() {
         THROTTLED_UNTIL_SECONDS,
         Unit::Seconds,
         "Until when the budget lets nobody call, Unix time"
+    );
+    describe_counter!(
+        THROTTLED_SECONDS_TOTAL,
+        Unit::Seconds,
+        "For how long the budget let nobody call"
     );
     describe_gauge!(
         CONNECTION_HELD_UNTIL_SECONDS,

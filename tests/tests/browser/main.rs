@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use fantoccini::Locator;
 use shared::job::JobState;
 use shared::operator::Role;
 use shared::store::jobs;
 use tests::browser::Browser;
 use tests::databases::Flavour;
+use tests::oidc_provider::OidcProvider;
 use tests::operating::PASSWORD;
 use tests::running::Running;
 use uuid::Uuid;
@@ -65,6 +67,31 @@ async fn a_ticket_is_found_by_its_number_and_explained() {
     );
     assert!(words.contains("Do you have to act?"), "{words}");
     assert!(words.contains("POST"), "the call that made it: {words}");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn somebody_signs_in_through_an_identity_provider_of_another_site() {
+    let provider = OidcProvider::start().await;
+    let it = Running::with(Flavour::Sqlite, &provider.preset()).await;
+    provider.follow(&it.bridge.clock);
+    let browser = Browser::open(&it.bridge.url()).await;
+    browser.go("/console/queues").await;
+    assert!(browser.path().await.starts_with("/console/login"));
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    browser.press("#provider").await;
+    assert!(browser.words().await.contains("Go on as yourself"));
+    browser.press("main button").await;
+    // The page in between goes on by itself, without script, and with the cookie of the session.
+    let arrived = browser
+        .page
+        .wait()
+        .for_element(Locator::Css("header.topbar"));
+    arrived.await.unwrap();
+    assert_eq!(browser.path().await, "/console/queues");
+    let who = "return document.querySelector('.who').innerText";
+    let who = browser.run(who, vec![]).await;
+    assert!(who.as_str().unwrap().contains("vera"), "{who}");
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 

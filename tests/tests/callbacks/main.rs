@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use shared::clock::{Clock as _, SystemClock};
 use shared::event::RequestEvent;
@@ -230,6 +231,57 @@ async fn deliveries_follow_their_schedule_and_then_end() {
         ids.iter().all(|id| *id == ids[0]),
         "a repetition keeps its id: {ids:?}"
     );
+}
+
+#[tokio::test]
+async fn the_last_attempt_is_counted_as_a_death() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let it = Running::with(Flavour::Sqlite, "[callbacks]\nschedule_seconds = [5]\n").await;
+    it.receiver.plan(500, &[]);
+    it.receiver.plan(500, &[]);
+    let id = it.opened("R1", "access").await;
+    it.pass(Duration::from_secs(10), Duration::from_secs(10))
+        .await;
+    let dead = it.jobs(id).await.into_iter();
+    assert_eq!(dead.filter(|job| job.state == JobState::Dead).count(), 1);
+    let shown = metrics.render();
+    for line in [
+        r#"ticketbridge_callbacks_total{source="idm",outcome="retry"} 1"#,
+        r#"ticketbridge_callbacks_total{source="idm",outcome="dead"} 1"#,
+        r#"ticketbridge_jobs_total{kind="deliver_callback.v1",outcome="retry"} 1"#,
+        r#"ticketbridge_jobs_total{kind="deliver_callback.v1",outcome="dead"} 1"#,
+        r#"ticketbridge_attempts_total{kind="deliver_callback.v1",class="callback_refused"} 2"#,
+        r#"ticketbridge_attempts_total{kind="create_ticket.v1",class="ok"} 1"#,
+        r#"ticketbridge_job_duration_seconds_count{kind="deliver_callback.v1",outcome="dead"} 1"#,
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    assert!(
+        !shown.contains("ticketbridge_callback_age_seconds{"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn how_old_news_are_when_they_are_heard_is_measured() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let it = Running::start(Flavour::Sqlite).await;
+    it.receiver.plan(500, &[]);
+    it.opened("R1", "access").await;
+    it.pass(Duration::from_secs(10), Duration::from_secs(10))
+        .await;
+    let shown = metrics.render();
+    for line in [
+        r#"ticketbridge_callback_age_seconds_sum{source="idm"} 10"#,
+        r#"ticketbridge_callback_age_seconds_count{source="idm"} 1"#,
+        r#"ticketbridge_callbacks_total{source="idm",outcome="delivered"} 1"#,
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
 }
 
 #[tokio::test]

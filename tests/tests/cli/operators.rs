@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 use tests::binary::{Home, Running};
+use tests::oidc_provider::OidcProvider;
+use tests::operating::Console;
 
-use crate::{home, up};
+use crate::{CONFIGURATION, home, up};
 
 /// A bridge on which nobody makes tickets, an operator's token, and one request with its job.
 fn stage(role: &str) -> (Home, Running) {
@@ -64,6 +66,9 @@ fn operators_are_entered_changed_and_sent_away() {
     let listed = home.run("operator list --json").with_code(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(listed[0]["role"], "admin");
+    assert_eq!(listed[0]["source"], "local");
+    let shown = home.run("operator list").with_code(0).stdout;
+    assert!(shown.contains("local"), "{shown}");
     assert!(listed[0]["disabled_at"].is_string());
     let token = home.run("operator token vera --json").with_code(0).json();
     let tokens = home.run("operator tokens").with_code(0);
@@ -72,6 +77,50 @@ fn operators_are_entered_changed_and_sent_away() {
     let id = token["id"].as_str().unwrap();
     home.run(&format!("operator revoke {id}")).with_code(0);
     home.run(&format!("operator revoke {id}")).with_code(4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_of_an_identity_provider_can_be_sent_away_and_not_raised() {
+    let provider = OidcProvider::start().await;
+    let home = Home::with(&format!("{}{CONFIGURATION}", provider.preset()));
+    let (process, url) = up(&home);
+    let mut console = Console::at(&url);
+    let sign_in = async |console: &mut Console| {
+        let left = console.get("/console/login/oidc").await;
+        let back = provider.approve(&left.location);
+        // The configuration says port 0, and so does the address that browsers are sent back to.
+        let (_, path) = back.split_once(":0").expect("the address of the bridge");
+        console.get(path).await.status
+    };
+    assert_eq!(sign_in(&mut console).await, 200);
+    let listed = home.run("operator list --json").with_code(0).json();
+    assert_eq!(
+        (
+            &listed[0]["name"],
+            &listed[0]["role"],
+            &listed[0]["source"],
+            &listed[0]["issuer"]
+        ),
+        (
+            &"vera".into(),
+            &"operator".into(),
+            &"oidc".into(),
+            &provider.issuer().into()
+        )
+    );
+    let refused = home.run("operator role vera admin").with_code(3);
+    assert!(
+        refused
+            .stderr
+            .contains("whose claims give the role at each sign-in"),
+        "{refused}"
+    );
+    home.run("operator disable vera").with_code(0);
+    assert_eq!(console.get("/console").await.status, 303);
+    assert_eq!(sign_in(&mut console).await, 403);
+    home.run("operator enable vera").with_code(0);
+    assert_eq!(sign_in(&mut console).await, 200);
+    process.stop().with_code(0);
 }
 
 #[test]

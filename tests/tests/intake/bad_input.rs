@@ -216,7 +216,7 @@ async fn every_operation_of_a_source_wants_a_token() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 51);
+    assert_eq!(asked, 55);
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ fn every_operation_is_described_whole() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 51);
+    assert_eq!(operations, 55);
     assert_eq!(
         document["components"]["securitySchemes"]["token"]["scheme"],
         "bearer"

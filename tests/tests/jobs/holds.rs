@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
+use shared::budget::Standing;
 use shared::clock::Clock as _;
 use shared::job::JobState;
 use shared::request::RequestState;
@@ -14,6 +16,39 @@ on_both!(
     a_rate_limit_is_obeyed_by_all_workers,
     one_instance_does_not_hold_up_another,
 );
+
+#[tokio::test]
+async fn an_hour_that_is_spent_is_counted_and_one_that_is_over_is_not_shown() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let it = Running::start(Flavour::Sqlite).await;
+    it.main
+        .set_knobs(|knobs| knobs.rate_limit = Some(RateLimit { per_hour: 1 }));
+    it.opened("R0", "access").await;
+    let began = it.bridge.clock.now();
+    let standings = it.worker.budget.standings();
+    let silent = |it: &&Standing| it.throttled.is_some();
+    let silence = standings.iter().find(silent).unwrap().throttled.clone();
+    let seconds = (silence.unwrap().until - began).num_seconds();
+    assert!(seconds > 60, "{seconds}");
+    let shows = |line: &str| {
+        let text = metrics.render();
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    };
+    let left = r#"ticketbridge_budget_left{connection="main"}"#;
+    let throttled = r#"ticketbridge_throttled_seconds_total{connection="main"}"#;
+    shows(&format!("{left} 0"));
+    for passed in [20, 40, 60] {
+        it.advance(Duration::from_secs(20));
+        worker::heartbeat::tick(&it.worker).await.unwrap();
+        shows(&format!("{throttled} {passed}"));
+    }
+    it.advance(Duration::from_hours(1));
+    worker::heartbeat::tick(&it.worker).await.unwrap();
+    shows(&format!("{throttled} {seconds}"));
+    shows(&format!("{left} NaN"));
+}
 
 /// The longest `Retry-After` that a header can carry, and one that only just has a date.
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! The console as a browser without script sees it.
 
+use std::time::Duration;
+
 use shared::job::JobState;
 use shared::operator::Role;
 use shared::store::jobs;
-use tests::operating::Console;
+use simulator::RateLimit;
+use tests::operating::{Console, PASSWORD};
 use tests::running::Running;
 
 use super::dead_creates;
@@ -15,6 +18,7 @@ on_both!(
     a_lane_is_paused_with_a_reason_and_resumed,
     a_session_that_ends_in_the_middle_of_a_form_changes_nothing,
     what_is_not_there_is_said,
+    a_connection_that_is_held_back_is_named_on_every_page,
 );
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -320,4 +324,34 @@ fn timeless(words: &str) -> String {
         .map(|word| if is_moment(word) { "<moment>" } else { word })
         .collect();
     kept.join(" ")
+}
+
+async fn a_connection_that_is_held_back_is_named_on_every_page(it: &Running) {
+    it.main
+        .set_knobs(|knobs| knobs.rate_limit = Some(RateLimit { per_hour: 0 }));
+    it.opened("REQ-1", "access").await;
+    let mut console = it.bridge.signed_in("vera", Role::Viewer).await;
+    for path in ["/console/jobs", "/console/queues", "/console/audit"] {
+        let words = console.get(path).await.words();
+        assert!(
+            words.contains("Degraded: “main” throttled until 2026-03-02 "),
+            "{path}: {words}"
+        );
+    }
+    let overview = console.get("/console").await;
+    assert!(
+        overview.html.contains("badge--hold\">degraded<"),
+        "{}",
+        overview.html
+    );
+    it.main.set_knobs(|knobs| knobs.rate_limit = None);
+    it.advance(Duration::from_hours(2));
+    it.settle().await;
+    // Nobody has used the session meanwhile.
+    console.sign_in("vera", PASSWORD).await;
+    let words = console.get("/console/jobs").await.words();
+    assert!(
+        words.contains("create_ticket.v1") && !words.contains("Degraded"),
+        "{words}"
+    );
 }

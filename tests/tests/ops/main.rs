@@ -56,6 +56,7 @@ mod connections;
 mod console;
 mod finding;
 mod history;
+mod oidc;
 mod queues;
 mod routes;
 mod state_map;

@@ -8,7 +8,7 @@ use tests::redis_server::RedisServer;
 use crate::{Installation, address, until};
 
 /// What the instance asks for.
-const SECONDS: i64 = 8;
+const SECONDS: i64 = 12;
 
 /// A worker that answers over HTTP, and where.
 fn worker(it: &Installation) -> (Running, String) {
@@ -77,6 +77,22 @@ async fn a_worker_that_starts_while_the_budget_is_spent_waits_and_says_until_whe
         throttled_until(&readiness(&it, &url).await)
     })
     .await;
+    // In words, too, and of the scheduler and the command as well: degraded, which is ready.
+    let ready = readiness(&it, &url).await;
+    assert_eq!(ready["status"], "degraded", "{ready}");
+    let status = ready["degraded"][0]["status"].as_str().expect("words");
+    assert!(status.starts_with("throttled until "), "{ready}");
+    until("the scheduler says so", async || {
+        let ready = readiness(&it, &scheduler.url).await;
+        (ready["status"] == "degraded").then_some(())
+    })
+    .await;
+    let health = format!("health --url {url}/readyz");
+    let told = it.home.run(&health).with_code(0).stdout;
+    assert!(
+        told.starts_with("ready, degraded: main throttled until "),
+        "{told}"
+    );
     first.kill();
 
     // Another one, which has never called the instance: it knows from Redis.

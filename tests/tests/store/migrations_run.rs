@@ -119,6 +119,9 @@ async fn fill_operators(db: &TestDatabase) {
     )
     .await
     .unwrap();
+    operators::begin_sign_in(conn, &hash, "/console", now)
+        .await
+        .unwrap();
     operators::refuse(conn, &["name:vera".to_owned()], now)
         .await
         .unwrap();
@@ -409,6 +412,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "processes",
         "requests",
         "retention_walks",
+        "sign_ins",
         "source_tokens",
         "sources",
         "state_maps",

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::effects::Effects;
 use crate::outcome::{Finished, Outcome, Scope};
 use crate::run::Run;
+use crate::trace;
 
 /// First and longest time that a broken configuration is left alone; a log-in is tried rarely, or the account is locked.
 const PARKED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
@@ -177,21 +178,13 @@ fn attempt(
         worker: work.job.lease.owner.clone(),
         started_at: run.started_at,
         finished_at: now,
-        outcome: word(outcome, ending).to_owned(),
+        outcome: trace::word(ending).to_owned(),
         class: outcome.class().map(str::to_owned),
         http_status: decisive.and_then(|call| call.status),
         transaction_id: decisive.and_then(|call| call.transaction_id.clone()),
         message: outcome.message().map(str::to_owned),
         calls,
     })
-}
-
-/// The last attempt of a job is `dead`, although its handler asked for another.
-fn word(outcome: &Outcome, ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Dead { .. } => "dead",
-        _ => outcome.word(),
-    }
 }
 
 fn circuit_moves(

@@ -12,14 +12,14 @@ use shared::request::Request;
 use shared::store::attempts::CallRecord;
 use shared::store::audit;
 use shared::store::tickets::About;
-use shared::telemetry::{current_traceparent, names};
+use shared::telemetry::current_traceparent;
 use shared::webhook;
 use uuid::Uuid;
 
 use crate::attention::Attention;
 use crate::effects::{Effects, Subject, Wish};
 use crate::outcome::{Finished, Outcome, Ran};
-use crate::run::{Run, millis};
+use crate::run::{News, Run, millis};
 
 mod target;
 
@@ -41,14 +41,12 @@ pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
     }
     let event = RequestEvent::of(&request, Some(&ticket), None);
     let answer = post(run, &request, source, url, &event).await?;
-    let judged = judge(run, &answer);
-    let outcome = judged.as_ref().err().map_or("delivered", Outcome::word);
-    let labels = [
-        ("source", request.source.clone()),
-        ("outcome", outcome.to_owned()),
-    ];
-    metrics::counter!(names::CALLBACKS_TOTAL, &labels).increment(1);
-    judged?;
+    // Counted when it is known what becomes of the job: the last attempt is its death.
+    run.tell(News {
+        source: request.source.clone(),
+        since: request.updated_at,
+    });
+    judge(run, &answer)?;
     Ok(Finished::done(heard(&request)))
 }
 

@@ -25,15 +25,7 @@ impl SessionSecret {
 
     /// From the cookies of a call.
     pub(crate) fn of(headers: &HeaderMap, is_secure: bool) -> Option<Self> {
-        let name = name(is_secure);
-        let cookies = headers.get_all(COOKIE).iter();
-        let pairs = cookies
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|text| text.split(';'));
-        pairs
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(found, _)| *found == name)
-            .map(|(_, value)| Self(value.to_owned()))
+        find(headers, name(is_secure)).map(Self)
     }
 
     /// What is stored of it.
@@ -55,6 +47,18 @@ impl SessionSecret {
     pub(crate) fn set(&self, is_secure: bool) -> HeaderValue {
         header(is_secure, &self.0, "")
     }
+}
+
+/// The value of a cookie of a call.
+pub(crate) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
+    let cookies = headers.get_all(COOKIE).iter();
+    let pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// The header that takes the cookie away.

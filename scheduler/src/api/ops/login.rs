@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use shared::password;
-use shared::store::operators;
+use shared::store::{StoreError, operators};
 
 use super::cookie::SessionSecret;
 use crate::Scheduler;
@@ -19,6 +19,10 @@ pub(crate) async fn log_in(
     password: SecretString,
     address: &str,
 ) -> Result<SessionSecret, Problem> {
+    if !scheduler.settings.console.password_login {
+        let detail = "Passwords are switched off here (console.password_login). Sign in through the identity provider; programs use tokens.";
+        return Err(Problem::new(Kind::PasswordsOff, detail));
+    }
     let (conn, now) = (scheduler.store.conn(), scheduler.now());
     let subjects = [format!("name:{name}"), format!("address:{address}")];
     if let Some(until) = operators::refused_until(conn, &subjects, now).await? {
@@ -33,7 +37,7 @@ pub(crate) async fn log_in(
                       new password with `ticketbridge operator password`.";
         return Err(Problem::new(Kind::LoginRefused, detail));
     }
-    open(scheduler, name, address, "password").await
+    Ok(open(scheduler, name, address, "password").await?)
 }
 
 /// Opens a session for somebody whose identity is proven.
@@ -42,7 +46,7 @@ pub(crate) async fn open(
     name: &str,
     address: &str,
     way: &str,
-) -> Result<SessionSecret, Problem> {
+) -> Result<SessionSecret, StoreError> {
     let now = scheduler.now();
     let secret = SessionSecret::new(&mut rand::rng());
     let expires_at = now + scheduler.settings.console.session();
@@ -51,7 +55,7 @@ pub(crate) async fn open(
     operators::logged_in(&tx, name, address, way, now).await?;
     // The address stays: others may be guessing from it.
     operators::forget_refusals(&tx, Some(&format!("name:{name}")), now).await?;
-    tx.commit().await.map_err(shared::store::StoreError::from)?;
+    tx.commit().await.map_err(StoreError::from)?;
     Ok(secret)
 }
 

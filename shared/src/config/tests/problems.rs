@@ -106,6 +106,31 @@ fn every_problem_is_told_at_once_with_its_place_and_its_fix() {
     insta::assert_snapshot!("file", told(BAD, &[], &[]));
 }
 
+/// An identity provider with whom nobody could sign in.
+const PROVIDER: &str = r#"
+[server]
+listen = "0.0.0.0:8080"
+
+[console.oidc]
+issuer = "http://id.example.com/?tenant=staff"
+client_secret = "hunter2"
+client_secret_file = "/run/secrets/nowhere"
+scopes = ["profile"]
+name_claims = []
+roles_claim = ""
+button = " "
+
+[console.oidc.roles]
+operators = ["desk"]
+"#;
+
+#[test]
+fn an_identity_provider_through_whom_nobody_gets_in_is_told() {
+    insta::assert_snapshot!("identity_provider", told(PROVIDER, &[], &[]));
+    let no_way_in = "[console]\npassword_login = false\n[console.oidc]\nclient_id = \"bridge\"\n";
+    insta::assert_snapshot!("no_way_in", told(no_way_in, &[], &[]));
+}
+
 #[test]
 fn a_file_that_is_no_toml_or_is_not_there_is_one_problem() {
     insta::assert_snapshot!(

@@ -11,6 +11,8 @@ pub struct Model {
     pub changed_at: DateTimeUtc,
     pub disabled_at: Option<DateTimeUtc>,
     pub last_login_at: Option<DateTimeUtc>,
+    pub issuer: Option<String>,
+    pub subject: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,11 +1,15 @@
 //! People who operate the bridge: entered by an administrator, or by the first log-in through the identity provider.
 
+mod admit;
 mod refusals;
 mod sessions;
+mod sign_ins;
 mod tokens;
 
+pub use admit::{Admission, Identity, admit, refuse_identity, refuse_token};
 pub use refusals::{MOST_REFUSALS, WAIT, forget_refusals, refuse, refused_until};
 pub use sessions::{Session, close, close_all, open, session, sweep};
+pub use sign_ins::{PATIENCE, begin_sign_in, sweep_sign_ins, take_sign_in};
 pub use tokens::{OperatorToken, authenticate, create_token, list_tokens, new_token, revoke_token};
 
 use chrono::{DateTime, Utc};
@@ -36,6 +40,34 @@ pub struct Operator {
     pub disabled_at: Option<DateTime<Utc>>,
     /// When they last logged in.
     pub last_login_at: Option<DateTime<Utc>>,
+    /// Who entered them, and decides about their role.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// Where an operator comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum Origin {
+    /// An administrator, at the command line.
+    Local,
+    /// An identity provider, at each sign-in.
+    Oidc {
+        /// The provider.
+        issuer: String,
+        /// What never changes about them there.
+        subject: String,
+    },
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Oidc { .. } => "oidc",
+        }
+    }
 }
 
 /// What is changed of an operator.
@@ -59,28 +91,25 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<Operator, StoreError> {
     let row = Model {
-        name: name.to_owned(),
-        role: role.as_str().to_owned(),
         password: password_hash.map(str::to_owned),
-        created_at: now,
-        changed_at: now,
-        disabled_at: None,
-        last_login_at: None,
+        ..Model::new(name, role, now)
     };
+    let detail = json!({ "password": password_hash.is_some() });
+    enter(conn, row, detail, actor, now).await
+}
+
+async fn enter(
+    conn: &impl ConnectionTrait,
+    row: Model,
+    detail: Json,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Operator, StoreError> {
     Entity::insert(row.clone().into_active_model())
         .exec_without_returning(conn)
         .await?;
-    let detail = json!({ "password": password_hash.is_some() });
-    tell(
-        conn,
-        "operator.created",
-        name,
-        (None, Some(role.as_str())),
-        detail,
-        actor,
-        now,
-    )
-    .await?;
+    let to = (None, Some(row.role.as_str()));
+    tell(conn, "operator.created", &row.name, to, detail, actor, now).await?;
     Operator::try_from(row)
 }
 
@@ -200,6 +229,23 @@ async fn tell(
     audit::append(conn, &entry, now).await
 }
 
+impl Model {
+    /// Somebody new who has neither a password nor a provider.
+    fn new(name: &str, role: Role, now: DateTime<Utc>) -> Self {
+        Self {
+            name: name.to_owned(),
+            role: role.as_str().to_owned(),
+            password: None,
+            created_at: now,
+            changed_at: now,
+            disabled_at: None,
+            last_login_at: None,
+            issuer: None,
+            subject: None,
+        }
+    }
+}
+
 impl TryFrom<Model> for Operator {
     type Error = StoreError;
 
@@ -213,6 +259,10 @@ impl TryFrom<Model> for Operator {
             changed_at: row.changed_at,
             disabled_at: row.disabled_at,
             last_login_at: row.last_login_at,
+            origin: match (row.issuer, row.subject) {
+                (Some(issuer), Some(subject)) => Origin::Oidc { issuer, subject },
+                _ => Origin::Local,
+            },
         })
     }
 }
