@@ -14,6 +14,7 @@ use shared::webhook;
 use crate::connections::Connections;
 use crate::decisions::Maps;
 use crate::dispatch::{Claims, Closings, Doubtful, Suspects};
+use crate::jobs::Loads;
 use crate::lease::LeaseWatch;
 use crate::silences::Silences;
 use crate::throttle::Gatehouse;
@@ -60,6 +61,7 @@ pub struct Context {
     pub lease: Arc<LeaseWatch>,
     pub(crate) claims: Claims,
     pub(crate) doubtful: Mutex<Vec<Doubtful>>,
+    pub(crate) loads: Loads,
     pub(crate) closings: Closings,
     pub(crate) suspects: Suspects,
     pub(crate) silences: Silences,
@@ -97,6 +99,7 @@ impl Context {
             identity: parts.identity,
             claims: Claims::default(),
             doubtful: Mutex::default(),
+            loads: Loads::default(),
             closings: Closings::default(),
             suspects: Suspects::default(),
             silences: Silences::default(),

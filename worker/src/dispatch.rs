@@ -24,10 +24,12 @@ mod subjects;
 mod verdict;
 mod write;
 
-pub(crate) use claim::{Claims, Doubtful, Work, release_doubtful};
+pub(crate) use claim::{Claims, Doubtful, release_doubtful};
 pub(crate) use close::Closings;
 pub(crate) use gate::{Pass, pass};
 pub(crate) use poison::Suspects;
+
+use claim::Work;
 
 /// Answers one doorbell. What goes wrong is written beside the job, so nothing is returned; a doorbell whose job is not due, or
 /// runs elsewhere, ends here at once.
@@ -44,7 +46,7 @@ pub async fn ring(ctx: &Context, bell: Doorbell) {
 
 async fn run(ctx: &Context, work: &Work) {
     let started = std::time::Instant::now();
-    let run = Run::new(ctx, work);
+    let run = Run::new(ctx, &work.job, &work.circuits);
     let _alone = match poison::admit(ctx, &work.job) {
         Ok(alone) => alone,
         Err(later) => return close::put_off(ctx, work, later).await,

@@ -13,8 +13,11 @@ mod check_drift;
 mod create_ticket;
 pub(crate) mod deliver_callback;
 mod get_ticket_status;
+mod load;
 pub(crate) mod mirror;
 mod update_servicenow_status;
+
+pub(crate) use load::Loads;
 
 /// Runs the handler of a payload.
 pub(crate) async fn run(run: &Run<'_>, payload: Payload) -> Finished {

@@ -10,11 +10,10 @@ use shared::crash::{Point, in_flight, reach};
 use shared::job::{Claimed, NewJob};
 use shared::store::attempts::CallRecord;
 use shared::store::circuits::Circuit;
-use shared::store::tickets::{self, About};
 use uuid::Uuid;
 
 use crate::context::Context;
-use crate::dispatch::{Pass, Work, pass};
+use crate::dispatch::{Pass, pass};
 use crate::follow;
 use crate::outcome::{Outcome, Ran, Scope};
 
@@ -25,7 +24,6 @@ const WRITE: [Point; 3] = [Point::WriteReady, Point::WriteSent, Point::WriteAnsw
 pub(crate) struct Run<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) job: &'a Claimed,
-    about: Option<&'a About>,
     /// The circuits as they stood at the claim.
     pub(crate) circuits: &'a [Circuit],
     pub(crate) started_at: DateTime<Utc>,
@@ -44,12 +42,11 @@ pub(crate) struct News {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(ctx: &'a Context, work: &'a Work) -> Self {
+    pub(crate) fn new(ctx: &'a Context, job: &'a Claimed, circuits: &'a [Circuit]) -> Self {
         Self {
             ctx,
-            job: &work.job,
-            about: work.about.as_deref(),
-            circuits: &work.circuits,
+            job,
+            circuits,
             started_at: ctx.clock.now(),
             calls: Mutex::default(),
             probes: Mutex::default(),
@@ -60,15 +57,6 @@ impl<'a> Run<'a> {
     /// The present moment.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.ctx.clock.now()
-    }
-
-    /// A request with its ticket, as they stood at the claim. `None` when they are no longer stored.
-    pub(crate) async fn about(&self, request_id: Uuid) -> Ran<Option<About>> {
-        if let Some(about) = self.about.filter(|it| it.request.id == request_id) {
-            return Ok(Some(about.clone()));
-        }
-        let mut found = tickets::about(self.ctx.store.conn(), &[request_id]).await?;
-        Ok(found.remove(&request_id))
     }
 
     /// Whether the circuit of `scope` lets this run through.

@@ -45,7 +45,7 @@ async fn save(db: &TestDatabase, before: &Ticket, after: &Ticket) -> Saved {
         .unwrap()
 }
 
-pub(crate) async fn stored(db: &TestDatabase, external_id: &str) -> (Request, Ticket) {
+async fn stored(db: &TestDatabase, external_id: &str) -> (Request, Ticket) {
     let request = stored_request(db, external_id, false).await;
     tickets::insert(
         db.store.conn(),

@@ -6,8 +6,6 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::job::Claimed;
 use shared::store::circuits::{self, Circuit};
-use shared::store::jobs::Begun;
-use shared::store::tickets::About;
 use shared::store::{StoreError, jobs};
 use shared::telemetry::names;
 use tracing::{debug, warn};
@@ -19,11 +17,9 @@ use crate::gather::Gather;
 /// The claims of a process, gathered.
 pub(crate) type Claims = Gather<Uuid, Option<Work>>;
 
-/// A claimed job, what its run begins with, and the circuits as they stood right after the claim.
+/// A claimed job, and the circuits as they stood right after the claim.
 pub(crate) struct Work {
     pub(crate) job: Claimed,
-    /// See [`jobs::Begun`].
-    pub(crate) about: Option<Box<About>>,
     pub(crate) circuits: Arc<Vec<Circuit>>,
 }
 
@@ -89,21 +85,13 @@ async fn try_batch(
     now: DateTime<Utc>,
 ) -> Result<HashMap<Uuid, Work>, StoreError> {
     let conn = ctx.store.conn();
-    let begun = jobs::begin(conn, ids, owner, now).await?;
-    // A claim that is committed although the circuits could not be read is as doubtful as one without an answer.
-    let circuits = if begun.iter().any(|it| it.circuits_open) {
-        circuits::all(conn).await?
-    } else {
-        Vec::new()
-    };
+    // Both at once: a claim that is committed although the circuits could not be read is as doubtful as one without an answer.
+    let (circuits, claimed) =
+        tokio::try_join!(circuits::all(conn), jobs::claim(conn, ids, owner, now))?;
     let circuits = Arc::new(circuits);
-    let work = |it: Begun| {
-        let work = Work {
-            about: it.about,
-            circuits: Arc::clone(&circuits),
-            job: it.job,
-        };
-        (work.job.id, work)
+    let work = |job: Claimed| {
+        let circuits = Arc::clone(&circuits);
+        (job.id, Work { job, circuits })
     };
-    Ok(begun.into_iter().map(work).collect())
+    Ok(claimed.into_iter().map(work).collect())
 }

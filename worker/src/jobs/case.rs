@@ -5,11 +5,11 @@ use servicenow_client::{Client, Error, Table};
 use shared::budget::Class;
 use shared::request::Request;
 use shared::route::Route;
-use shared::store::tickets::About;
 use shared::template::TemplateInput;
 use shared::ticket::Ticket;
 use uuid::Uuid;
 
+use super::load::Loaded;
 use crate::connections::Connection;
 use crate::effects::{Effects, Subject, TicketChange, WhenStale, Wish};
 use crate::fault;
@@ -66,11 +66,12 @@ impl<'a> Seat<'a> {
 impl<'a> Case<'a> {
     /// Reads it. A missing route or connection parks the job: the configuration once had it.
     pub(crate) async fn load(run: &Run<'a>, class: Class, request_id: Uuid) -> Ran<Self> {
-        let About {
+        let loaded = run.ctx.loads.load(&run.ctx.store, request_id).await?;
+        let Loaded {
             ticket,
             request,
             honours_sys_id,
-        } = run.about(request_id).await?.ok_or_else(missing)?;
+        } = *loaded.ok_or_else(missing)?;
         let route = run
             .ctx
             .routes

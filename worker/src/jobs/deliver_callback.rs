@@ -10,8 +10,7 @@ use shared::crash::{Point, in_flight, reach};
 use shared::event::RequestEvent;
 use shared::request::Request;
 use shared::store::attempts::CallRecord;
-use shared::store::audit;
-use shared::store::tickets::About;
+use shared::store::{audit, requests, tickets};
 use shared::telemetry::current_traceparent;
 use shared::webhook;
 use uuid::Uuid;
@@ -24,12 +23,11 @@ use crate::run::{News, Run, millis};
 mod target;
 
 pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
-    let Some(About {
-        ticket, request, ..
-    }) = run.about(request_id).await?
-    else {
+    let conn = run.ctx.store.conn();
+    let Some(request) = requests::find(conn, request_id).await? else {
         return Ok(Finished::default());
     };
+    let ticket = tickets::of_request(conn, request_id).await?;
     let Some(source) = run.ctx.settings.sources.get(&request.source) else {
         return Err(target::gone(&request.source).into());
     };
@@ -39,7 +37,7 @@ pub(super) async fn run(run: &Run<'_>, request_id: Uuid) -> Ran {
     if only_news_is_that_nobody_listens(run, &request).await? {
         return Ok(Finished::default());
     }
-    let event = RequestEvent::of(&request, Some(&ticket), None);
+    let event = RequestEvent::of(&request, ticket.as_ref(), None);
     let answer = post(run, &request, source, url, &event).await?;
     // Counted when it is known what becomes of the job: the last attempt is its death.
     run.tell(News {

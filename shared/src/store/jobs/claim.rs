@@ -1,7 +1,7 @@
 //! Claims jobs: whoever gets a row back may run it, once, under the lease that comes with it.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -9,7 +9,6 @@ use crate::job::{Claimed, Lease};
 use crate::store::StoreError;
 use crate::store::sql::Sql;
 use crate::store::switches::LANE_IS_ON;
-use crate::store::tickets::{self, About};
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -48,91 +47,7 @@ pub async fn claim(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Row> = claiming(conn, ids, owner, now).all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.claimed(owner)).collect())
-}
-
-/// A claimed job, and what its run begins with.
-#[derive(Debug)]
-pub struct Begun {
-    /// The job.
-    pub job: Claimed,
-    /// Of its request. `None` when it has none, and when what is stored does not read: [`tickets::about`] tells why.
-    pub about: Option<Box<About>>,
-    /// Whether a circuit may be open.
-    pub circuits_open: bool,
-}
-
-/// Claims like [`claim`], and reads what the runs begin with: on PostgreSQL in the same statement.
-///
-/// What is read is as old as the claim. A run that holds a job before this one has written all that it found in the transaction that
-/// gave the job back, so whoever sees the job waiting sees that as well; what others change is compared when the run ends.
-pub async fn begin(
-    conn: &impl ConnectionTrait,
-    ids: &[Uuid],
-    owner: &str,
-    now: DateTime<Utc>,
-) -> Result<Vec<Begun>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    if conn.get_database_backend() != DbBackend::Postgres {
-        return begin_by_and_by(conn, ids, owner, now).await;
-    }
-    let rows: Vec<BegunRow> = Sql::new(conn, "WITH claimed AS (")
-        .nest(claiming(conn, ids, owner, now))
-        .then(") SELECT claimed.*, EXISTS (SELECT 1 FROM circuits) AS circuits_open, ")
-        .then(&tickets::beside("claimed"))
-        .all(conn)
-        .await?;
-    let begun = |row: BegunRow| Begun {
-        job: row.job.claimed(owner),
-        about: row.about,
-        circuits_open: row.circuits_open,
-    };
-    Ok(rows.into_iter().map(begun).collect())
-}
-
-/// SQLite, which has no way to read what a statement has changed, has no way to a server either.
-async fn begin_by_and_by(
-    conn: &impl ConnectionTrait,
-    ids: &[Uuid],
-    owner: &str,
-    now: DateTime<Utc>,
-) -> Result<Vec<Begun>, StoreError> {
-    let claimed = claim(conn, ids, owner, now).await?;
-    let requests: Vec<Uuid> = claimed.iter().filter_map(|job| job.request_id).collect();
-    // One row that does not read shall not hold up the others.
-    let about = tickets::about(conn, &requests).await.unwrap_or_default();
-    let begun = |job: Claimed| Begun {
-        about: job
-            .request_id
-            .and_then(|id| about.get(&id))
-            .map(|it| Box::new(it.clone())),
-        job,
-        circuits_open: true,
-    };
-    Ok(claimed.into_iter().map(begun).collect())
-}
-
-struct BegunRow {
-    job: Row,
-    about: Option<Box<About>>,
-    circuits_open: bool,
-}
-
-impl FromQueryResult for BegunRow {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        Ok(Self {
-            job: Row::from_query_result(row, prefix)?,
-            about: tickets::of_row(row)?,
-            circuits_open: row.try_get(prefix, "circuits_open")?,
-        })
-    }
-}
-
-fn claiming(conn: &impl ConnectionTrait, ids: &[Uuid], owner: &str, now: DateTime<Utc>) -> Sql {
-    Sql::new(
+    let rows: Vec<Row> = Sql::new(
         conn,
         "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE state IN ('due', 'rung') AND due_at <= ",
     )
@@ -153,6 +68,9 @@ fn claiming(conn: &impl ConnectionTrait, ids: &[Uuid], owner: &str, now: DateTim
         " WHERE state IN ('due', 'rung') AND id IN (SELECT id FROM picked) RETURNING id, kind, payload, lane, \
          connection, request_id, attempts, first_started_at, traceparent, lease_token, worker_deaths, sentence",
     )
+    .all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.claimed(owner)).collect())
 }
 
 /// Makes jobs due again that a claim of `owner` at `claimed_at` has taken although its answer was lost: nobody runs them, and as

@@ -17,7 +17,7 @@ mod search;
 pub use acquit::{acquit, had_suspect};
 pub use act::{Acted, JobAction, act};
 pub use cancel::{Cancel, cancel_unstarted};
-pub use claim::{Begun, begin, claim, unclaim};
+pub use claim::{claim, unclaim};
 pub use finish::{Ending, finish, finish_all};
 pub use hasten::{HASTENED, hasten};
 pub use held::{Among, count_held};

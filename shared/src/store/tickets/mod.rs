@@ -1,12 +1,9 @@
 //! Tickets: one row per request, written before the first call.
 
-mod about;
 mod watched;
 mod write;
 mod write_ahead;
 
-pub use about::{About, about};
-pub(super) use about::{beside, of_row};
 pub use watched::{
     OpenTable, WatchedOne, any_open, open_page, open_tables, watched_page, with_requests,
     with_sys_ids,

@@ -1,6 +1,5 @@
 //! Jobs, operation by operation; `jobs_model` has them in random order.
 
-mod begin;
 mod lifecycle;
 mod relay;
 mod rescue;
