@@ -1,11 +1,13 @@
 //! What can be typed.
 
+mod jobs;
 mod operators;
 
+pub(crate) use jobs::{Act, JobCommand, JobFilter, Jobs, OperationCommand, Operations};
 pub(crate) use operators::{
-    Act, AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
-    ConnectionCommand, Connections, JobCommand, JobFilter, Jobs, JobsAtATime, OperationCommand,
-    Operations, Operator, QueueCommand, Queues, RouteCommand, Routes, Top, WorkerCommand, Workers,
+    AlertCommand, Alerts, Audit, AuditCommand, AuditFilter, CadenceCommand, Cadences,
+    ConnectionCommand, Connections, JobsAtATime, Operator, QueueCommand, Queues, RouteCommand,
+    Routes, Top, WorkerCommand, Workers,
 };
 
 use std::path::PathBuf;

@@ -78,6 +78,21 @@ impl Browser {
             .unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
+    /// Presses what leads to another page, and waits until the old one has gone: the driver answers when the click is done, which on a busy
+    /// machine is before the browser has begun to leave.
+    ///
+    /// # Panics
+    /// When it leads nowhere for half a minute.
+    pub async fn follow(&self, css: &str) {
+        let old = self.page.find(Locator::Css("html")).await;
+        let old = old.expect("there is a page");
+        self.press(css).await;
+        let left = async { while old.tag_name().await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(30), left)
+            .await
+            .unwrap_or_else(|_| panic!("{css} leads nowhere"));
+    }
+
     /// The words that are shown in the main part of the page.
     pub async fn words(&self) -> String {
         self.run("return document.querySelector('main').innerText", vec![])

@@ -38,7 +38,7 @@ async fn signed_in(it: &Running, name: &str, role: Role) -> Browser {
     browser.go("/console").await;
     browser.fill("#name", name).await;
     browser.fill("#password", PASSWORD).await;
-    browser.press("main button").await;
+    browser.follow("main button").await;
     assert_eq!(browser.path().await, "/console");
     browser
 }
@@ -79,7 +79,7 @@ async fn somebody_signs_in_through_an_identity_provider_of_another_site() {
     browser.go("/console/queues").await;
     assert!(browser.path().await.starts_with("/console/login"));
     assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
-    browser.press("#provider").await;
+    browser.follow("#provider").await;
     assert!(browser.words().await.contains("Go on as yourself"));
     browser.press("main button").await;
     // The page in between goes on by itself, without script, and with the cookie of the session.
@@ -104,7 +104,7 @@ async fn a_hundred_dead_jobs_are_retried_at_a_rate() {
     browser.go("/console/jobs?state=dead").await;
     browser.press("[data-scope=matching]").await;
     browser.fill("[name=rate]", "600").await;
-    browser.press("[value=retry-paced]").await;
+    browser.follow("[value=retry-paced]").await;
     let words = browser.words().await;
     assert!(words.contains("Retry 100 jobs?"), "{words}");
     assert!(words.contains("At 600 a minute"), "{words}");
@@ -114,7 +114,7 @@ async fn a_hundred_dead_jobs_are_retried_at_a_rate() {
         "nothing happens before it is confirmed"
     );
     browser.fill("#reason", "the rule was corrected").await;
-    browser.press("main form button").await;
+    browser.follow("main form button").await;
     assert!(browser.path().await.starts_with("/console/operations/"));
     assert_eq!(
         count(&it, &dead, JobState::Dead).await,
@@ -160,12 +160,12 @@ async fn a_lane_is_paused_and_stops() {
     let browser = signed_in(&it, "omar", Role::Operator).await;
     browser.go("/console/queues").await;
     browser
-        .press("a[href='/console/queues/create-ticket%40main/pause']")
+        .follow("a[href='/console/queues/create-ticket%40main/pause']")
         .await;
     browser
         .fill("#reason", "the instance is being upgraded")
         .await;
-    browser.press("main form button").await;
+    browser.follow("main form button").await;
     let words = browser.words().await;
     assert!(
         words.contains("paused") && words.contains("the instance is being upgraded"),
@@ -176,7 +176,7 @@ async fn a_lane_is_paused_and_stops() {
     // The page looks by itself.
     browser.until("[...document.querySelectorAll('tr')].some(it => it.innerText.includes('create-ticket@main') && it.innerText.includes('1'))").await;
     browser
-        .press("form[action='/console/queues/create-ticket%40main/resume'] button")
+        .follow("form[action='/console/queues/create-ticket%40main/resume'] button")
         .await;
     it.pass(Duration::from_secs(12), Duration::from_secs(6))
         .await;
@@ -234,7 +234,7 @@ async fn what_was_done_is_drawn_and_follows_by_itself() {
         ))
         .await;
     // A longer time is a link.
-    browser.press("#charts a[href='/console?range=24h']").await;
+    browser.follow("#charts a[href='/console?range=24h']").await;
     assert_eq!(browser.path().await, "/console?range=24h");
     let chosen = "return document.querySelector('#charts [aria-current]').textContent";
     assert_eq!(browser.run(chosen, vec![]).await, "24 hours");
