@@ -9,7 +9,7 @@ use shared::alert::AlertName;
 use shared::budget::Ledger;
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
-use shared::job::{JobState, NewJob, Payload, StatusRead};
+use shared::job::{DriftCheck, JobState, NewJob, Payload, StatusRead};
 use shared::queue::{Broker as _, Doorbell, Lane};
 use shared::request::Request;
 use shared::store::alerts::{self, Alert};
@@ -273,10 +273,27 @@ impl Running {
         .await;
     }
 
+    /// Compares a table of `main` with the instance's count now, a second after whatever was before: reports are told apart by the time
+    /// they began.
+    pub async fn compare(&self, table: &str) {
+        self.advance(Duration::from_secs(1));
+        let check = DriftCheck {
+            connection: "main".to_owned(),
+            table: table.to_owned(),
+            rest: None,
+        };
+        self.run_now(format!("drift:main:{table}"), Payload::CheckDrift(check))
+            .await;
+    }
+
     async fn read_now(&self, key: String, read: StatusRead) {
+        self.run_now(key, Payload::GetTicketStatus(read)).await;
+    }
+
+    async fn run_now(&self, key: String, payload: Payload) {
         let now = self.bridge.clock.now();
         let job = NewJob {
-            payload: Payload::GetTicketStatus(read),
+            payload,
             connection: Some("main".to_owned()),
             request_id: None,
             priority: 1,

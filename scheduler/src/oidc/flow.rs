@@ -17,9 +17,7 @@ pub(super) struct Flow(String);
 
 impl Flow {
     pub(super) fn new(rng: &mut impl CryptoRng) -> Self {
-        let mut bytes = [0_u8; 32];
-        rng.fill_bytes(&mut bytes);
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(cookie::secret(rng))
     }
 
     /// From the cookies of a call.
@@ -64,23 +62,13 @@ impl Flow {
     /// The header that gives the cookie to the browser. `Lax`, and not `Strict` as that of a session: the provider's redirect comes from
     /// another site, and with it no browser sends a strict one. It opens nothing by itself.
     pub(super) fn set(&self, is_secure: bool) -> HeaderValue {
-        header(is_secure, &self.0, 600)
+        cookie::header(name(is_secure), &self.0, is_secure, "Lax", "; Max-Age=600")
     }
 }
 
 /// The header that takes the cookie away.
 pub(super) fn remove(is_secure: bool) -> HeaderValue {
-    header(is_secure, "", 0)
-}
-
-fn header(is_secure: bool, value: &str, seconds: u32) -> HeaderValue {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let text = format!(
-        "{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}",
-        name(is_secure)
-    );
-    // A secret is base64, so this holds.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    cookie::header(name(is_secure), "", is_secure, "Lax", "; Max-Age=0")
 }
 
 fn name(is_secure: bool) -> &'static str {

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use shared::clock::Clock as _;
-use shared::job::{DriftCheck, JobKind, NewJob, Payload};
+use shared::job::JobKind;
 use shared::operator::Role;
 use shared::store::{drift, jobs, minutes};
 use simulator::AgentAction;
@@ -165,33 +165,9 @@ async fn take_in_and_work(it: &Running) {
         .await;
     it.poll("incident").await;
     it.reconcile("incident").await;
-    compare(it, "incident").await;
-}
-
-/// Compares a table with the instance's count now.
-async fn compare(it: &Running, table: &str) {
-    let now = it.bridge.clock.now();
-    let job = NewJob {
-        payload: Payload::CheckDrift(DriftCheck {
-            connection: "main".to_owned(),
-            table: table.to_owned(),
-            rest: None,
-        }),
-        connection: Some("main".to_owned()),
-        request_id: None,
-        priority: 1,
-        due_at: now,
-        dedup_key: Some(format!("drift:main:{table}")),
-        traceparent: None,
-    };
-    let queued = jobs::insert(it.bridge.store().conn(), &job, now)
-        .await
-        .unwrap();
-    shared::queue::ring(&*it.bridge.broker, queued.as_slice()).await;
-    it.settle().await;
-    let reports = drift::newest(it.bridge.store().conn(), Some("main"), 1)
-        .await
-        .unwrap();
+    it.compare("incident").await;
+    let conn = it.bridge.store().conn();
+    let reports = drift::newest(conn, Some("main"), 1).await.unwrap();
     assert_eq!(reports.len(), 1);
 }
 

@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use shared::clock::Clock as _;
 use shared::drift::{Difference, Verdict};
-use shared::job::{DriftCheck, NewJob, Payload};
 use shared::request::RequestState;
+use shared::store::audit;
 use shared::store::cursors::{self, Cursor};
 use shared::store::drift::{self, Report};
-use shared::store::{audit, jobs};
 use simulator::{AgentAction, CallFilter, FieldAcl, QueryAcl, RowAcl};
 use tests::bridge::asked;
 use tests::databases::Flavour;
@@ -25,27 +24,7 @@ on_both!(
 
 /// Compares `incident` of `main` now; the report.
 async fn check(it: &Running) -> Report {
-    // Reports are told apart by the time they began.
-    it.advance(Duration::from_secs(1));
-    let now = it.bridge.clock.now();
-    let job = NewJob {
-        payload: Payload::CheckDrift(DriftCheck {
-            connection: "main".into(),
-            table: "incident".into(),
-            rest: None,
-        }),
-        connection: Some("main".into()),
-        request_id: None,
-        priority: 1,
-        due_at: now,
-        dedup_key: Some("drift:main:incident".into()),
-        traceparent: None,
-    };
-    let queued = jobs::insert(it.bridge.store().conn(), &job, now)
-        .await
-        .unwrap();
-    shared::queue::ring(&*it.bridge.broker, queued.as_slice()).await;
-    it.settle().await;
+    it.compare("incident").await;
     newest(it).await.expect("there is a report")
 }
 

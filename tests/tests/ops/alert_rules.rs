@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::json;
 use shared::alert::{AlertName, AlertState};
 use shared::clock::Clock as _;
-use shared::job::{DriftCheck, NewJob, Payload};
 use shared::store::audit::Actor;
 use shared::store::cursors::{self, Cursor};
 use shared::store::jobs;
@@ -325,9 +324,9 @@ async fn drift_fires_until_a_comparison_is_clean(it: &Running, receiver: &Receiv
         ..before.clone().unwrap()
     };
     assert!(cursors::put(conn, before.as_ref(), &after).await.unwrap());
-    compare(it).await;
+    it.compare("incident").await;
     assert_eq!(state(it, name).await, AlertState::Firing);
-    compare(it).await;
+    it.compare("incident").await;
     assert_eq!(state(it, name).await, AlertState::Resolved);
     assert_eq!(
         told(receiver, name),
@@ -336,30 +335,6 @@ async fn drift_fires_until_a_comparison_is_clean(it: &Running, receiver: &Receiv
             "[local] over: Drift is found"
         ]
     );
-}
-
-/// Compares `incident` of `main` now.
-async fn compare(it: &Running) {
-    it.advance(Duration::from_secs(1));
-    let now = it.bridge.clock.now();
-    let job = NewJob {
-        payload: Payload::CheckDrift(DriftCheck {
-            connection: "main".into(),
-            table: "incident".into(),
-            rest: None,
-        }),
-        connection: Some("main".into()),
-        request_id: None,
-        priority: 1,
-        due_at: now,
-        dedup_key: Some("drift:main:incident".into()),
-        traceparent: None,
-    };
-    let queued = jobs::insert(it.bridge.store().conn(), &job, now)
-        .await
-        .unwrap();
-    shared::queue::ring(&*it.bridge.broker, queued.as_slice()).await;
-    it.settle().await;
 }
 
 #[tokio::test]

@@ -18,9 +18,7 @@ pub(crate) struct SessionSecret(String);
 impl SessionSecret {
     /// 32 random bytes.
     pub(crate) fn new(rng: &mut impl CryptoRng) -> Self {
-        let mut bytes = [0_u8; 32];
-        rng.fill_bytes(&mut bytes);
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(secret(rng))
     }
 
     /// From the cookies of a call.
@@ -45,7 +43,7 @@ impl SessionSecret {
 
     /// The header that gives the cookie to the browser for as long as the browser runs; the session itself ends in the database.
     pub(crate) fn set(&self, is_secure: bool) -> HeaderValue {
-        header(is_secure, &self.0, "")
+        header(name(is_secure), &self.0, is_secure, "Strict", "")
     }
 }
 
@@ -63,15 +61,26 @@ pub(crate) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// The header that takes the cookie away.
 pub(crate) fn remove(is_secure: bool) -> HeaderValue {
-    header(is_secure, "", "; Max-Age=0")
+    header(name(is_secure), "", is_secure, "Strict", "; Max-Age=0")
 }
 
-fn header(is_secure: bool, value: &str, more: &str) -> HeaderValue {
+/// 32 random bytes in base64url.
+pub(crate) fn secret(rng: &mut impl CryptoRng) -> String {
+    let mut bytes = [0_u8; 32];
+    rng.fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The header of a cookie that no script reads. `value` is a [`secret`] or empty.
+pub(crate) fn header(
+    name: &str,
+    value: &str,
+    is_secure: bool,
+    same_site: &str,
+    more: &str,
+) -> HeaderValue {
     let secure = if is_secure { "; Secure" } else { "" };
-    let text = format!(
-        "{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}",
-        name(is_secure)
-    );
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{more}");
     // A secret is base64, so this holds.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
