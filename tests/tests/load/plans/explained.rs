@@ -96,6 +96,12 @@ impl Plan {
         found
     }
 
+    /// Whether its statement has this in it.
+    pub(super) fn says(&self, part: &str) -> bool {
+        let text = self.0["Query Text"].as_str();
+        text.is_some_and(|text| text.contains(part))
+    }
+
     /// Why it would not do in years to come, when a step may read up to `most` rows.
     pub(super) fn problem(&self, most: f64) -> Option<String> {
         let mut problems = Vec::new();
