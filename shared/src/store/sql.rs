@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::StoreError;
 
-/// A statement in the making. Text is appended as it stands; values are only ever bound (`$1`, `$2`, … on both databases).
+/// A statement in the making. Text is appended as it stands; values are only ever bound: `$1`, `$2`, … on PostgreSQL, `?` on SQLite, which
+/// looks for the name of each parameter that has one among the names of all.
 pub(super) struct Sql {
     backend: DbBackend,
     /// What stands before, between and after the placeholders: always one more than `values`.
@@ -137,9 +138,13 @@ impl Sql {
         let length = self.texts.iter().map(|it| it.len() + 3).sum();
         let mut text = String::with_capacity(length);
         for (place, part) in self.texts.iter().enumerate() {
-            if place > 0 {
-                text.push('$');
-                text.push_str(&place.to_string());
+            match (place, self.backend) {
+                (0, _) => {}
+                (place, DbBackend::Postgres) => {
+                    text.push('$');
+                    text.push_str(&place.to_string());
+                }
+                _ => text.push('?'),
             }
             text.push_str(part);
         }
