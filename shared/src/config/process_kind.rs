@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Jobs at a time that share a connection to PostgreSQL.
-const JOBS_PER_CONNECTION: usize = 4;
+const JOBS_PER_CONNECTION: usize = 16;
 
 /// What is about to start: some settings fit one process and not several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Settings {
         if self.jobs_that_fit().is_some_and(|room| jobs > room) {
             at.add(
                 "max_connections",
-                format!("{jobs} jobs at a time would wait for {pool} database connections"),
+                format!("a pool of {pool} is too small for {jobs} jobs at a time"),
                 format!(
                     "make it {enough} or more, or lower worker.*_concurrency, or serve fewer queues with worker.queues"
                 ),

@@ -9,8 +9,10 @@ use crate::redis_server::RedisServer;
 /// Jobs at a time for each call at a time: while some wait for an answer, others are claimed, read and closed.
 const JOBS_PER_CALL: usize = 2;
 
-/// Connections to PostgreSQL beyond one for every four jobs.
-const MORE_CONNECTIONS: usize = 24;
+/// Creates for each connection to PostgreSQL, as many as the configuration allows, and the connections there are by default for all
+/// other jobs.
+const CREATES_PER_CONNECTION: usize = 16;
+const CONNECTIONS: usize = 16;
 
 /// The text of `ticketbridge.toml`. Every process of a plan reads the same; without servers it is that of `ticketbridge up`.
 pub(super) fn toml(plan: &Plan<'_>, servers: Option<(&TestDatabase, &RedisServer)>) -> String {
@@ -74,7 +76,7 @@ fn on_servers(database: &TestDatabase, redis: &RedisServer, jobs: usize) -> Stri
     format!(
         "[database]\nurl = \"{}\"\nmax_connections = {}\n[queue]\nkind = \"redis\"\n[redis]\nurl = \"{}\"\n",
         database.options.url.expose_secret(),
-        jobs.div_ceil(4) + MORE_CONNECTIONS,
+        jobs.div_ceil(CREATES_PER_CONNECTION) + CONNECTIONS,
         redis.url()
     )
 }

@@ -230,16 +230,16 @@ async fn bad_numbers_and_unknown_lanes_are_refused(it: &Running) {
 
 #[tokio::test]
 async fn all_lanes_together_fit_into_the_pool_of_postgresql() {
-    // Ten connections bear 40 jobs at a time; the other lanes of two connections, and callbacks, have 22 of them.
-    let pool = "[database]\nurl = \"postgres://nobody@localhost/none\"\nmax_connections = 10\n";
+    // Two connections bear 32 jobs at a time; the other lanes of two connections, and callbacks, have 22 of them.
+    let pool = "[database]\nurl = \"postgres://nobody@localhost/none\"\nmax_connections = 2\n";
     let it = Running::with(tests::databases::Flavour::Sqlite, pool).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
-    let much = set(&omar, 19, Value::Null).await;
+    let much = set(&omar, 11, Value::Null).await;
     assert_eq!(much.status, 422, "{}", much.body);
     insta::assert_json_snapshot!("more_than_the_pool_bears", much.body["errors"]);
-    assert_eq!(set(&omar, 18, Value::Null).await.status, 200);
+    assert_eq!(set(&omar, 10, Value::Null).await.status, 200);
     // Fewer are let, however full it is.
-    assert_eq!(set(&omar, 17, json!(18)).await.status, 200);
+    assert_eq!(set(&omar, 9, json!(10)).await.status, 200);
 }
 
 async fn the_console_sets_it_and_takes_it_back(it: &Running) {

@@ -39,8 +39,9 @@ fn what_serves_one_process_is_refused_for_several() {
 
 #[test]
 fn jobs_at_a_time_fit_into_the_pool_of_postgresql() {
-    let variable = [("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "3")];
-    let settings = load(MANY, &variable).unwrap();
+    let pool = ("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "1");
+    let creates = ("TICKETBRIDGE__WORKER__CREATE_TICKET_CONCURRENCY", "10");
+    let settings = load(MANY, &[pool, creates]).unwrap();
     settings.check_for(ProcessKind::Scheduler).unwrap();
     let problems = settings.check_for(ProcessKind::Worker).unwrap_err();
     insta::assert_snapshot!(problems.to_string());
@@ -48,18 +49,17 @@ fn jobs_at_a_time_fit_into_the_pool_of_postgresql() {
         "TICKETBRIDGE__WORKER__QUEUES",
         "create-ticket,ticket-status",
     );
-    load(MANY, &[variable[0], queues])
+    load(MANY, &[pool, creates, queues])
         .unwrap()
         .check_for(ProcessKind::Worker)
         .unwrap();
     let second = MANY.to_owned()
         + "[connections.second]\nbase_url = \"https://b.example.com\"\nauth = \"api_key\"\napi_key = \"x\"\n";
-    let variable = [("TICKETBRIDGE__DATABASE__MAX_CONNECTIONS", "6")];
-    load(MANY, &variable)
+    load(MANY, &[pool])
         .unwrap()
         .check_for(ProcessKind::All)
         .unwrap();
-    let problems = load(&second, &variable)
+    let problems = load(&second, &[pool])
         .unwrap()
         .check_for(ProcessKind::All)
         .unwrap_err();
