@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 
 FROM rust:1-slim-bookworm AS build
+# The allocator is built by its own makefile.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # Names of functions stay for backtraces, line tables go.
 ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo

@@ -68,13 +68,13 @@ fn missing() -> Vec<&'static str> {
     if programs::find("chromedriver").is_none() {
         missing.push("chromium-driver");
     }
-    if !has_c_compiler() {
+    if !has_c_compiler() || programs::find("make").is_none() {
         missing.push("build-essential");
     }
     missing
 }
 
-/// SQLite is compiled from its C source; without a compiler that fails late and unreadably.
+/// SQLite and the allocator are compiled from their C sources; without a compiler that fails late and unreadably.
 fn has_c_compiler() -> bool {
     environment::c_compiler().is_some()
         || ["cc", "gcc", "clang"]
