@@ -27,12 +27,12 @@ pub struct Costs {
 /// The costs of this version.
 pub const MEASURED: Costs = Costs {
     // cargo xtask bench --latencies 0 --concurrency 64
-    scheduler: 0.04,
-    worker: 0.22,
-    postgres: 0.37,
-    redis: 0.02,
+    scheduler: 0.02,
+    worker: 0.14,
+    postgres: 0.25,
+    redis: 0.01,
     producer: 0.01,
-    per_second: 2_046.0,
+    per_second: 3_511.0,
     cores: 2.0,
     // cargo run -p tests --bin scaling -- --steps; a line through 10, 32 and 100 workers.
     step: (34.0, 2.7),
