@@ -57,6 +57,7 @@ mod console;
 mod finding;
 mod history;
 mod oidc;
+mod oidc_tokens;
 mod queues;
 mod routes;
 mod state_map;
