@@ -2,6 +2,7 @@ pub mod bench;
 pub mod binary;
 pub mod bridge;
 pub mod browser;
+pub mod certificates;
 pub mod chaos;
 pub mod clock;
 pub mod copies;
