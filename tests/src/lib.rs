@@ -21,3 +21,4 @@ pub mod receiver;
 pub mod redis_server;
 pub mod running;
 pub mod scaling;
+pub mod terminal;
