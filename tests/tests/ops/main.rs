@@ -47,6 +47,7 @@ macro_rules! with_receiver {
 
 mod access;
 mod acting;
+mod alert_gauge;
 mod alert_mail_tls;
 mod alert_messages;
 mod alert_rules;
