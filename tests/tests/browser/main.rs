@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fantoccini::Locator;
@@ -216,6 +217,12 @@ async fn what_was_done_is_drawn_and_follows_by_itself() {
         .collect();
     assert_eq!(lengths.len(), 4);
     assert!(lengths.iter().all(|it| *it > 20), "{lengths:?}");
+    // What ended is drawn by the state it ended in, each line with a stroke of its own.
+    let strokes = "return [...document.querySelectorAll('#chart-throughput ~ .chart__frame .chart__line')].map(it => {\
+                   const style = getComputedStyle(it); return `${style.stroke} ${style.strokeDasharray}` })";
+    let strokes = browser.run(strokes, vec![]).await;
+    let strokes: BTreeSet<String> = serde_json::from_value(strokes).unwrap();
+    assert_eq!(strokes.len(), 3, "{strokes:?}");
     // A point says what it is when one points at it, and the table says all of them.
     let title = "return document.querySelector('#charts rect:last-of-type title').textContent";
     let title = browser.run(title, vec![]).await;
