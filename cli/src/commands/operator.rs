@@ -262,7 +262,7 @@ async fn token(
     tx.commit().await.context("the token was not stored")?;
     let shown = json!({"id": id, "operator": name, "token": token.expose_secret(), "expires_at": expires_at});
     output.show(&shown, |_| {
-        let until = match operator.origin {
+        let until = match &operator.origin {
             Origin::Local => String::new(),
             Origin::Oidc { issuer, .. } => format!(
                 "\nIt is good for console.oidc.token_days after each sign-in of {name} through {issuer}."

@@ -221,9 +221,9 @@ fn check(
             format!(" (the last of them to change: {})", told(it))
         });
     let is = if jobs.is_some() { "is" } else { "would be" };
-    let (all, pool) = (others + wanted, settings.database.max_connections);
+    let (sum, pool) = (others + wanted, settings.database.max_connections);
     let problem = format!(
-        "{is} {wanted}, which makes {all} jobs at a time with the {others} of the other lanes{newest}; a pool of {pool} database \
+        "{is} {wanted}, which makes {sum} jobs at a time with the {others} of the other lanes{newest}; a pool of {pool} database \
          connections bears {room}"
     );
     let left = room.saturating_sub(others);

@@ -192,7 +192,7 @@ pub async fn revoke_token(
 }
 
 /// Revokes every token of an operator that is not revoked yet, with an audit entry each; use a transaction. How many.
-pub async fn revoke_all(
+pub(super) async fn revoke_all(
     conn: &impl ConnectionTrait,
     operator: &str,
     reason: &str,
