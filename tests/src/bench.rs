@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 
-use crate::chaos::terminal;
+use crate::terminal;
 
 mod bare_loop;
 mod bridge;

@@ -5,7 +5,6 @@ pub mod points;
 pub mod processes;
 pub mod recovery;
 pub mod soak;
-pub mod terminal;
 
 /// How a mode ended.
 #[derive(Debug, Clone)]

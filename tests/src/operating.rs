@@ -30,6 +30,11 @@ impl Bridge {
     /// The API as a new operator sees it, by token.
     pub async fn operator(&self, name: &str, role: Role) -> Api {
         self.enter(name, role).await;
+        self.with_token_of(name).await
+    }
+
+    /// The API by a new token of an operator who is there.
+    pub async fn with_token_of(&self, name: &str) -> Api {
         let token = operators::new_token(&mut rand::rng());
         let token = token.expose_secret();
         operators::create_token(

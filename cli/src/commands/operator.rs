@@ -248,9 +248,9 @@ async fn token(
     let found = operators::find(store.conn(), name)
         .await
         .map_err(wiring::database_failure)?;
-    if found.is_none() {
+    let Some(operator) = found else {
         return Err(unknown(name));
-    }
+    };
     let now = SystemClock.now();
     let expires_at = expires_days.map(|days| now + TimeDelta::days(i64::from(days)));
     let token = operators::new_token(&mut rand::rng());
@@ -262,8 +262,14 @@ async fn token(
     tx.commit().await.context("the token was not stored")?;
     let shown = json!({"id": id, "operator": name, "token": token.expose_secret(), "expires_at": expires_at});
     output.show(&shown, |_| {
+        let until = match &operator.origin {
+            Origin::Local => String::new(),
+            Origin::Oidc { issuer, .. } => format!(
+                "\nIt is good for console.oidc.token_days after each sign-in of {name} through {issuer}."
+            ),
+        };
         format!(
-            "{}\n\nThis is the only time it is shown. Give it as --token or TICKETBRIDGE_TOKEN.",
+            "{}\n\nThis is the only time it is shown. Give it as --token or TICKETBRIDGE_TOKEN.{until}",
             token.expose_secret()
         )
     });

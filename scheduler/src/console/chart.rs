@@ -85,14 +85,19 @@ pub(super) fn charts(history: &History) -> Vec<Chart> {
         let minutes = u64::from(point.minutes.max(1));
         Some((count? * 1_000 + minutes / 2) / minutes)
     };
-    let throughput = [("done", 0), ("dead", 1)].map(|(name, place)| Series {
+    let ended = |name, count: fn(&Point) -> Option<u64>| Series {
         name,
         values: history
             .points
             .iter()
-            .map(|it| rate(it, [it.done, it.dead][place]))
+            .map(|it| rate(it, count(it)))
             .collect(),
-    });
+    };
+    let throughput = [
+        ended("done", |it| it.done),
+        ended("dead", |it| it.dead),
+        ended("cancelled", |it| it.cancelled),
+    ];
     let latency = [
         Series::of("half within", history, |it| {
             Some(it.latency.as_ref()?.p50_ms)
@@ -290,6 +295,37 @@ mod tests {
         ];
         assert_eq!(path(&values, 10), "M5 1000L15 0M30 500h10M65 0L75 1000");
         assert_eq!(path(&[None], 10), "");
+    }
+
+    #[test]
+    fn jobs_that_ended_are_drawn_by_the_state_they_ended_in() {
+        let at = |minute: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minute);
+        let point = |minute, [done, dead, cancelled]: [u64; 3]| Point {
+            at: at(minute),
+            minutes: 1,
+            done: Some(done),
+            dead: Some(dead),
+            cancelled: Some(cancelled),
+            ..Point::default()
+        };
+        let unknown = Point {
+            at: at(1),
+            ..Point::default()
+        };
+        let history = History {
+            range: "1h",
+            lane: None,
+            step_seconds: 60,
+            from: at(0),
+            until: at(4),
+            points: vec![
+                point(0, [12, 0, 0]),
+                unknown,
+                point(2, [8, 1, 3]),
+                point(3, [0, 0, 20]),
+            ],
+        };
+        insta::assert_json_snapshot!(charts(&history)[0]);
     }
 
     #[test]

@@ -172,6 +172,11 @@ fn in_short(error: &reqwest::Error) -> String {
 }
 
 impl Refusal {
+    /// Whether the provider vouches for somebody and gives them no role.
+    pub(super) fn says_no_role(&self) -> bool {
+        matches!(self, Self::NoRole { .. } | Self::NoRolesClaim(_))
+    }
+
     /// Tells the log, with the last cause.
     pub(super) fn log(&self, address: &str) {
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(self);

@@ -167,14 +167,18 @@ async fn vouched(
         name: named.as_ref().map_or("unknown", |name| *name),
     };
     let admitted = async {
-        named?;
+        // Before the name: who has none that will do, and no role either, has to be found out.
         let role = claims::role(&claims, settings)?;
+        named?;
         admit(scheduler, identity, role).await
     };
     let admitted = admitted.await;
     if let Err(refusal) = &admitted {
-        let tx = scheduler.store.begin().await?;
-        operators::refuse_identity(&tx, identity, &refusal.to_string(), address, now).await?;
+        let (tx, why) = (scheduler.store.begin().await?, refusal.to_string());
+        operators::refuse_identity(&tx, identity, &why, address, now).await?;
+        if refusal.says_no_role() {
+            operators::send_away(&tx, identity, &why, now).await?;
+        }
         tx.commit().await.map_err(StoreError::from)?;
     }
     admitted

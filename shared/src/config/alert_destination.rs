@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::report::{Report, Section};
 use super::urls::{self, Plain};
-use super::{names, secret};
+use super::{certificates, names, secret};
 
 /// `[alerts.destinations.<name>]`: somebody who is told.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub struct AlertDestination {
     pub smtp_port: u16,
     /// Mail: how the line is kept private.
     pub tls: MailTls,
+    /// Mail: a file with certificates (PEM) of authorities that are trusted for this server, beside those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Mail: who logs in; empty: nobody.
     pub user: String,
     /// Mail: the password of `user`.
@@ -81,6 +83,7 @@ impl Default for AlertDestination {
             smtp_host: String::new(),
             smtp_port: 587,
             tls: MailTls::Starttls,
+            ca_file: None,
             user: String::new(),
             password: None,
             password_file: None,
@@ -150,6 +153,7 @@ impl AlertDestination {
             ("smtp_host", !self.smtp_host.is_empty()),
             ("user", !self.user.is_empty()),
             ("password", self.password.is_some()),
+            ("ca_file", self.ca_file.is_some()),
             ("from", !self.from.is_empty()),
             ("to", !self.to.is_empty()),
         ];
@@ -174,6 +178,18 @@ impl AlertDestination {
             check_address(at, &format!("to[{index}]"), address);
         }
         self.check_login(at);
+        match &self.ca_file {
+            Some(_) if self.tls == MailTls::None => {
+                let problem = "is not used with tls = \"none\"";
+                at.add(
+                    "ca_file",
+                    problem,
+                    "remove it, or use \"starttls\" or \"tls\"",
+                );
+            }
+            Some(file) => certificates::check(at, "ca_file", file),
+            None => {}
+        }
         let of_webhooks = [
             ("url", self.url.is_some()),
             ("secret", self.secret.is_some()),

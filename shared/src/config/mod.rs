@@ -8,6 +8,7 @@ mod alert_destination;
 mod alert_rules;
 mod alerts;
 mod callbacks;
+mod certificates;
 mod connection;
 mod console;
 mod credential_age;

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -36,6 +37,9 @@ pub struct OidcSettings {
     pub button: String,
     /// Where browsers come back to. Empty: `server.public_url`.
     pub redirect_base_url: String,
+    /// Days after the last sign-in for which tokens of an operator of the provider are good.
+    #[schemars(range(min = 1, max = 365))]
+    pub token_days: u32,
     /// Values of the claim by role.
     pub roles: RoleValues,
 }
@@ -80,6 +84,11 @@ impl OidcSettings {
             "" => server.base_url(),
             url => url.trim_end_matches('/').to_owned(),
         }
+    }
+
+    /// `token_days` as a duration.
+    pub fn token(&self) -> TimeDelta {
+        TimeDelta::days(i64::from(self.token_days))
     }
 
     pub(super) fn resolve_secrets(&mut self, report: &mut Report) {

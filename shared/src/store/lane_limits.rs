@@ -2,12 +2,15 @@
 //! configuration.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde_json::Value as Json;
 
 use super::StoreError;
 use super::audit::{self, Actor, Entry};
 use super::sql::Sql;
+
+/// Key of the PostgreSQL advisory lock under which figures are set: "ticklane" as a number.
+const SETTING: i64 = 0x7469_636b_6c61_6e65;
 
 /// A lane whose figure was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,19 @@ struct Row {
     changed_by: String,
     changed_at: DateTime<Utc>,
     reason: Option<String>,
+}
+
+/// Lets nobody else set a figure before the transaction has ended, so that what all lanes together may have is counted over figures that
+/// stay. To be called in it before any of them is read. SQLite has one transaction at a time anyway.
+pub async fn hold(conn: &impl ConnectionTrait) -> Result<(), StoreError> {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        Sql::new(conn, "SELECT pg_advisory_xact_lock(")
+            .bind(SETTING)
+            .then(")")
+            .run(conn)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Every figure that is set, by lane.

@@ -9,9 +9,9 @@ use super::bridge::{Bridge, NO_POLLS, Plan, Setup};
 use super::creates::{self, Measured};
 use super::report::details;
 use super::upstream::Upstream;
-use crate::chaos::terminal;
 use crate::databases::{Flavour, Template};
 use crate::past::{self, Past};
+use crate::terminal;
 
 const CONCURRENCY: usize = 64;
 /// Every size is measured so often, the sizes in turn: a machine that slows down meanwhile shows.

@@ -8,10 +8,10 @@ use shared::store::Store;
 
 use super::bridge::{Bridge, NO_POLLS, Plan, Setup};
 use super::upstream::Upstream;
-use crate::chaos::terminal;
 use crate::databases::{Flavour, Template};
 use crate::looks::LOOKS;
 use crate::past::{self, Past};
+use crate::terminal;
 
 /// Each is asked so often.
 const TIMES: usize = 7;

@@ -11,7 +11,7 @@ use shared::store::tickets;
 use tokio::time::sleep;
 
 use super::bridge::{Bridge, ByKind, Plan, Setup};
-use crate::chaos::terminal;
+use crate::terminal;
 
 mod instance;
 mod lag;

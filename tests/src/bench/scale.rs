@@ -6,7 +6,7 @@ use super::bridge::{Bridge, NO_POLLS, Plan, Setup};
 use super::creates::{self, Measured};
 use super::report::details;
 use super::upstream::Upstream;
-use crate::chaos::terminal;
+use crate::terminal;
 
 /// Latencies of the upstream, in milliseconds: one at which the processors are the limit, one at which waiting is.
 const LATENCIES: [u32; 2] = [0, 50];

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tests::bench::{self, Arguments};
-use tests::chaos::terminal;
+use tests::terminal;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    terminal::speak_as("bench");
     let table = match Arguments::try_parse() {
         Ok(arguments) => bench::run(&arguments).await,
         Err(wrong) => wrong.exit(),

@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tests::chaos::{Verdict, points, processes, recovery, soak, terminal};
+use tests::chaos::{Verdict, points, processes, recovery, soak};
+use tests::terminal;
 
 /// Breaks the bridge on purpose and counts what is lost or doubled.
 #[derive(Debug, Parser)]
@@ -29,6 +30,7 @@ enum Mode {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    terminal::speak_as("chaos");
     let verdict = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.mode).await,
         Err(wrong) => wrong.exit(),

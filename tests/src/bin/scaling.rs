@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use tests::chaos::terminal;
 use tests::scaling::{document, step_cost};
+use tests::terminal;
 
 /// Figures of docs/scaling.md.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    terminal::speak_as("scaling");
     let arguments = Arguments::parse();
     let done = if arguments.steps {
         step_cost::measure()

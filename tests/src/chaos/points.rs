@@ -12,8 +12,9 @@ use futures::FutureExt as _;
 use self::play::Play;
 use self::stage::Stage;
 use self::tally::Tally;
-use super::{Verdict, terminal};
+use super::Verdict;
 use crate::databases::Flavour;
+use crate::terminal;
 
 pub mod fault;
 pub mod judge;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Verdict, terminal};
+use super::Verdict;
+use crate::terminal;
 
 mod agent;
 mod comparison;

@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep;
 
-use super::{Verdict, terminal};
+use super::Verdict;
+use crate::terminal;
 
 mod figures;
 mod installation;

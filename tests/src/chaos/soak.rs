@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use simulator::{CallFilter, Knobs, Options, Simulator};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Verdict, terminal};
+use super::Verdict;
 use crate::binary::{Home, Running};
 use crate::databases::{Flavour, TestDatabase, fresh};
 use crate::redis_server::RedisServer;
+use crate::terminal;
 
 /// Requests of one call.
 const BATCH: usize = 500;

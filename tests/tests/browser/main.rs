@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
+mod looks;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fantoccini::Locator;
@@ -216,6 +219,12 @@ async fn what_was_done_is_drawn_and_follows_by_itself() {
         .collect();
     assert_eq!(lengths.len(), 4);
     assert!(lengths.iter().all(|it| *it > 20), "{lengths:?}");
+    // What ended is drawn by the state it ended in, each line with a stroke of its own.
+    let strokes = "return [...document.querySelectorAll('#chart-throughput ~ .chart__frame .chart__line')].map(it => {\
+                   const style = getComputedStyle(it); return `${style.stroke} ${style.strokeDasharray}` })";
+    let strokes = browser.run(strokes, vec![]).await;
+    let strokes: BTreeSet<String> = serde_json::from_value(strokes).unwrap();
+    assert_eq!(strokes.len(), 3, "{strokes:?}");
     // A point says what it is when one points at it, and the table says all of them.
     let title = "return document.querySelector('#charts rect:last-of-type title').textContent";
     let title = browser.run(title, vec![]).await;
@@ -240,96 +249,4 @@ async fn what_was_done_is_drawn_and_follows_by_itself() {
     assert_eq!(browser.run(chosen, vec![]).await, "24 hours");
     assert_eq!(browser.run(rows, vec![]).await, 96);
     assert_eq!(browser.complaints().await, Vec::<String>::new());
-}
-
-/// What makes a page scroll sideways.
-const STICK_OUT: &str = "return document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('body *')]\
-    .filter(it => it.getBoundingClientRect().right > innerWidth).map(it => it.outerHTML.slice(0, 300))";
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_page_reads_in_both_themes_and_on_a_phone() {
-    let it = Running::with(Flavour::Sqlite, DESTINATIONS).await;
-    let dead = it.dead_updates(3).await;
-    let id = it.opened("REQ-1", "access").await;
-    it.ask("REQ-2", "access").await;
-    // One alert fires, and nobody takes the message.
-    it.look_at_alerts().await;
-    // A circuit of one table, and a check that names it.
-    it.opened("REQ-3", "missing").await;
-    let omar = it.bridge.operator("omar", Role::Operator).await;
-    let check = "/v1/ops/connections/main/check";
-    omar.post(check, &serde_json::json!({})).await;
-    it.settle().await;
-    omar.post(check, &serde_json::json!({})).await;
-    some_hours(&it).await;
-    let browser = signed_in(&it, "ada", Role::Admin).await;
-    let pages = [
-        ("overview", "/console".to_owned()),
-        ("charts", "/console?range=24h".to_owned()),
-        ("requests", "/console/requests".to_owned()),
-        ("request", format!("/console/requests/{id}")),
-        ("jobs", "/console/jobs".to_owned()),
-        ("dead", "/console/jobs?state=dead".to_owned()),
-        ("job", format!("/console/jobs/{}", dead[0])),
-        ("operations", "/console/operations".to_owned()),
-        ("queues", "/console/queues".to_owned()),
-        ("pause", "/console/queues/all/pause".to_owned()),
-        (
-            "concurrency",
-            "/console/queues/create-ticket@main/concurrency".to_owned(),
-        ),
-        ("cadences", "/console/cadences".to_owned()),
-        ("alerts", "/console/alerts".to_owned()),
-        ("silence", "/console/alerts/dead_jobs/silence".to_owned()),
-        ("workers", "/console/workers".to_owned()),
-        ("connections", "/console/connections".to_owned()),
-        ("connection", "/console/connections/main".to_owned()),
-        ("circuit", "/console/connections/main/circuit".to_owned()),
-        ("routes", "/console/routes".to_owned()),
-        ("route", "/console/routes/owned".to_owned()),
-        ("route-off", "/console/routes/access/off".to_owned()),
-        ("audit", "/console/audit".to_owned()),
-        ("search", "/console/search?q=joon.park".to_owned()),
-        ("missing", "/console/jobs/x".to_owned()),
-    ];
-    for (look, theme, width) in [
-        ("light", "light", 1280),
-        ("dark", "dark", 1280),
-        ("phone", "dark", 360),
-    ] {
-        browser
-            .page
-            .set_window_rect(0, 0, width, 900)
-            .await
-            .unwrap();
-        browser
-            .run(
-                "localStorage.setItem('tb.theme', arguments[0])",
-                vec![theme.into()],
-            )
-            .await;
-        for (name, path) in &pages {
-            browser.go(path).await;
-            let shown = browser
-                .run("return document.documentElement.dataset.theme", vec![])
-                .await;
-            assert_eq!(shown, theme, "{name}");
-            let wide = browser.run(STICK_OUT, vec![]).await;
-            assert_eq!(
-                wide,
-                serde_json::json!([]),
-                "{name} scrolls sideways on {look}"
-            );
-            assert_eq!(
-                browser.accessibility_faults().await,
-                Vec::<String>::new(),
-                "{name} {look}"
-            );
-            browser.picture(PICTURES, &format!("{name}-{look}")).await;
-            let mut complaints = browser.complaints().await;
-            // The browser's word for the status of the page that is not there.
-            complaints.retain(|it| !(*name == "missing" && it.contains("404")));
-            assert_eq!(complaints, Vec::<String>::new(), "{name} {look}");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The dashboard and the alert rules in `docs/` speak of metrics, labels and chapters that exist.
+//! The dashboard, the alert rules and the runbook in `docs/` speak of metrics, labels and chapters that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +9,7 @@ use yaml_rust2::YamlLoader;
 
 const DASHBOARD: &str = "docs/grafana/ticketbridge.json";
 const ALERTS: &str = "docs/prometheus/alerts.yaml";
+const RUNBOOK: &str = "docs/operating.md";
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -32,7 +33,7 @@ fn metrics(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_metric_that_is_shown_or_watched_exists() {
     let known = metrics(&read("shared/src/telemetry/names.rs"));
-    for file in [DASHBOARD, ALERTS] {
+    for file in [DASHBOARD, ALERTS, RUNBOOK] {
         let named = metrics(&read(file));
         assert!(named.len() > 10, "{file} names {named:?}");
         let unknown: Vec<_> = named.difference(&known).collect();
@@ -57,12 +58,7 @@ fn the_dashboard_reads() {
 
 #[test]
 fn every_alert_says_what_to_do_and_where_it_is_written() {
-    let runbook = read("docs/operating.md");
-    let anchors: BTreeSet<String> = runbook
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| anchor(line.trim_start_matches('#').trim()))
-        .collect();
+    let anchors = anchors(&read(RUNBOOK));
     let rules = YamlLoader::load_from_str(&read(ALERTS)).unwrap();
     let groups = rules[0]["groups"].as_vec().unwrap();
     let alerts: Vec<_> = groups
@@ -88,6 +84,38 @@ fn every_alert_says_what_to_do_and_where_it_is_written() {
             "{name} links to #{found}; there is {anchors:?}"
         );
     }
+}
+
+#[test]
+fn the_runbook_names_alerts_and_chapters_that_exist() {
+    let (runbook, rules) = (read(RUNBOOK), read(ALERTS));
+    let alerts: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    let named: BTreeSet<&str> = runbook
+        .split(|c: char| !is_part(c))
+        .filter(|word| word.len() > 12 && word.starts_with("TicketBridge"))
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for alert in named {
+        assert!(alerts.contains(&alert), "there is no alert {alert}");
+    }
+    let anchors = anchors(&runbook);
+    for link in runbook.split("](#").skip(1) {
+        let (link, _) = link.split_once(')').unwrap();
+        assert!(anchors.contains(link), "there is no chapter #{link}");
+    }
+}
+
+/// Where one can link to.
+fn anchors(document: &str) -> BTreeSet<String> {
+    document
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#').trim()))
+        .collect()
 }
 
 /// As GitHub makes it of a heading.

@@ -17,6 +17,7 @@ mod help;
 mod operators;
 mod requests;
 mod token;
+mod tools;
 mod up;
 
 /// One source, one route, nobody at the instance's address.

@@ -115,6 +115,13 @@ async fn operators_of_an_identity_provider_can_be_sent_away_and_not_raised() {
             .contains("whose claims give the role at each sign-in"),
         "{refused}"
     );
+    let token = home.run("operator token vera").with_code(0);
+    assert!(
+        token
+            .stdout
+            .contains("console.oidc.token_days after each sign-in of vera"),
+        "{token}"
+    );
     home.run("operator disable vera").with_code(0);
     assert_eq!(console.get("/console").await.status, 303);
     assert_eq!(sign_in(&mut console).await, 403);

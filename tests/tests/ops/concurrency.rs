@@ -22,6 +22,8 @@ const PATH: &str = "/v1/ops/queues/create-ticket@main/concurrency";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Workers look with each heart-beat; the instance bears many calls, so that only the lane limits them.
 const QUICK: &str = "[worker]\nheartbeat_ms = 50\nlease_ms = 60000\nwrite_margin_ms = 1000\n";
+/// Two connections bear 32 jobs at a time; the lanes of two connections, and callbacks, have 26 of them, four each those that create.
+const POOL: &str = "[database]\nurl = \"postgres://nobody@localhost/none\"\nmax_connections = 2\n";
 
 async fn lane(api: &Api, name: &str) -> Value {
     let queues = api.get("/v1/ops/queues").await.body;
@@ -230,9 +232,7 @@ async fn bad_numbers_and_unknown_lanes_are_refused(it: &Running) {
 
 #[tokio::test]
 async fn all_lanes_together_fit_into_the_pool_of_postgresql() {
-    // Two connections bear 32 jobs at a time; the other lanes of two connections, and callbacks, have 22 of them.
-    let pool = "[database]\nurl = \"postgres://nobody@localhost/none\"\nmax_connections = 2\n";
-    let it = Running::with(tests::databases::Flavour::Sqlite, pool).await;
+    let it = Running::with(tests::databases::Flavour::Sqlite, POOL).await;
     let omar = it.bridge.operator("omar", Role::Operator).await;
     let much = set(&omar, 11, Value::Null).await;
     assert_eq!(much.status, 422, "{}", much.body);
@@ -240,6 +240,57 @@ async fn all_lanes_together_fit_into_the_pool_of_postgresql() {
     assert_eq!(set(&omar, 10, Value::Null).await.status, 200);
     // Fewer are let, however full it is.
     assert_eq!(set(&omar, 9, json!(10)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn different_lanes_at_once_stay_within_the_pool_sqlite() {
+    different_lanes_at_once_stay_within_the_pool(tests::databases::Flavour::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn different_lanes_at_once_stay_within_the_pool_postgres() {
+    different_lanes_at_once_stay_within_the_pool(tests::databases::Flavour::Postgres).await;
+}
+
+/// Room for 6 jobs more; each of two operators asks for all of it, for a lane of their own.
+async fn different_lanes_at_once_stay_within_the_pool(flavour: tests::databases::Flavour) {
+    let it = Running::with(flavour, POOL).await;
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    let ada = it.bridge.operator("ada", Role::Admin).await;
+    let paths = [LANE, "create-ticket@other"].map(|it| format!("/v1/ops/queues/{it}/concurrency"));
+    for round in 1..=10 {
+        let body = json!({"jobs": 10, "expected": null, "reason": "a test"});
+        let (first, second) = tokio::join!(omar.put(&paths[0], &body), ada.put(&paths[1], &body));
+        let mut answers = [(0, first), (1, second)];
+        answers.sort_by_key(|(_, it)| it.status);
+        let [(winner, won), (_, lost)] = &answers;
+        assert_eq!((won.status, lost.status), (200, 422), "round {round}");
+        let problem = lost.body["errors"][0]["problem"].as_str().unwrap();
+        let who = [
+            "create-ticket@main: set to 10 by operator:omar at ",
+            "create-ticket@other: set to 10 by operator:ada at ",
+        ];
+        assert!(problem.contains(who[*winner]), "{problem}");
+        let back = json!({"expected": 10, "reason": "again"});
+        let back = omar.delete(&paths[*winner], &back).await;
+        assert_eq!(back.status, 200, "{}", back.body);
+    }
+    // What was freed by one lane and taken by another is not to be had by going back to the configured figure.
+    let body = |jobs: u32| json!({"jobs": jobs, "expected": null, "reason": "a test"});
+    assert_eq!(omar.put(&paths[0], &body(1)).await.status, 200);
+    assert_eq!(ada.put(&paths[1], &body(13)).await.status, 200);
+    let back = json!({"expected": 1, "reason": "over"});
+    let refused = omar.delete(&paths[0], &back).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    let problem = refused.body["errors"][0]["problem"].as_str().unwrap();
+    assert!(
+        problem.starts_with(
+            "would be 4, which makes 35 jobs at a time with the 31 of the other lanes"
+        ),
+        "{problem}"
+    );
+    let back = json!({"expected": 13, "reason": "over"});
+    assert_eq!(ada.delete(&paths[1], &back).await.status, 200);
 }
 
 async fn the_console_sets_it_and_takes_it_back(it: &Running) {

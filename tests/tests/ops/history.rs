@@ -12,6 +12,7 @@ on_both!(
     what_was_done_is_told_by_the_minute,
     what_nobody_knows_is_null,
     bad_ranges_are_told_with_what_to_send,
+    cancelled_jobs_are_drawn_beside_those_that_were_done_or_died,
 );
 
 async fn fold(it: &Running) -> u64 {
@@ -114,6 +115,37 @@ async fn bad_ranges_are_told_with_what_to_send(it: &Running) {
     let page = console.get("/console?range=nonsense").await;
     assert_eq!(page.status, 200);
     assert!(page.words().contains("What was done"), "{}", page.words());
+}
+
+async fn cancelled_jobs_are_drawn_beside_those_that_were_done_or_died(it: &Running) {
+    let omar = it.bridge.operator("omar", Role::Operator).await;
+    it.opened("H-1", "access").await;
+    for number in 0..2 {
+        let id = it.ask(&format!("C-{number}"), "access").await;
+        let job = it.job(id, "create_ticket.v1").await.id;
+        let cancel = json!({"action": "cancel", "ids": [job], "reason": "a test"});
+        let answer = omar.post("/v1/ops/operations", &cancel).await;
+        assert!(matches!(answer.status, 200 | 202), "{}", answer.body);
+    }
+    for seconds in [125, 80] {
+        it.advance(Duration::from_secs(seconds));
+        fold(it).await;
+    }
+    assert_eq!(sum(&points(&omar, "").await, "cancelled"), 2);
+    let mut vera = it.bridge.signed_in("vera", Role::Viewer).await;
+    let page = vera.get("/console").await;
+    let chart = page.between("id=\"chart-throughput\"", "</figure>");
+    let key = "<span class=\"swatch swatch--3\"></span>cancelled <b>";
+    assert!(chart.contains(key), "{chart}");
+    assert_eq!(chart.matches("class=\"chart__line ").count(), 3);
+    assert!(chart.contains(", cancelled 2</title>"), "{chart}");
+    assert!(
+        chart.contains("<th scope=\"col\" class=\"num\">Cancelled</th>"),
+        "{chart}"
+    );
+    let (_, summary) = chart.split_once("aria-label=\"").unwrap();
+    let (summary, _) = summary.split_once('"').unwrap();
+    assert!(summary.contains(", cancelled "), "{summary}");
 }
 
 /// After days without a scheduler, jobs that are old enough to go are still to be counted.

@@ -47,6 +47,8 @@ macro_rules! with_receiver {
 
 mod access;
 mod acting;
+mod alert_gauge;
+mod alert_mail_tls;
 mod alert_messages;
 mod alert_rules;
 mod alerts;
@@ -57,6 +59,7 @@ mod console;
 mod finding;
 mod history;
 mod oidc;
+mod oidc_tokens;
 mod queues;
 mod routes;
 mod state_map;

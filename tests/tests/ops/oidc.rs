@@ -43,16 +43,23 @@ on_both_with_provider!(
     any_scheduler_ends_what_another_began,
 );
 
-struct Stage {
-    bridge: Bridge,
-    provider: OidcProvider,
+pub(crate) struct Stage {
+    pub(crate) bridge: Bridge,
+    pub(crate) provider: OidcProvider,
 }
 
 impl Stage {
     async fn start(flavour: Flavour, more: &str) -> Self {
+        Self::with(flavour, more, "").await
+    }
+
+    /// `keys`: more of `[console.oidc]`.
+    pub(crate) async fn with(flavour: Flavour, more: &str, keys: &str) -> Self {
         let provider = OidcProvider::start().await;
+        let own = "[console.oidc]\n";
+        let preset = provider.preset().replace(own, &format!("{own}{keys}\n"));
         // Keys of `[console]` itself come before its tables.
-        let preset = format!("{more}\n{}\n{PRESET}", provider.preset());
+        let preset = format!("{more}\n{preset}\n{PRESET}");
         let bridge = Bridge::with(flavour, &preset).await;
         provider.follow(&bridge.clock);
         Self { bridge, provider }
@@ -71,13 +78,13 @@ impl Stage {
         path.expect("it leads back to the bridge").to_owned()
     }
 
-    async fn sign_in(&self, console: &mut Console) -> Page {
+    pub(crate) async fn sign_in(&self, console: &mut Console) -> Page {
         let back = self.back(console).await;
         console.get(&back).await
     }
 
     /// Signs somebody new to the browser in with this behaviour of the provider.
-    async fn as_if(&self, behaviour: Behaviour) -> Page {
+    pub(crate) async fn as_if(&self, behaviour: Behaviour) -> Page {
         self.provider.behave(behaviour);
         self.sign_in(&mut self.bridge.console()).await
     }
@@ -87,7 +94,7 @@ impl Stage {
         found.unwrap().expect("the operator is there")
     }
 
-    async fn trail(&self, name: &str) -> Vec<AuditRow> {
+    pub(crate) async fn trail(&self, name: &str) -> Vec<AuditRow> {
         let trail = audit::of_subject(self.bridge.store().conn(), "operator", name).await;
         trail.unwrap()
     }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use shared::operator::Role;
 use shared::server::Peer;
 use shared::store::audit::Actor;
+use shared::store::operators::TokenCheck;
 use shared::store::{operators, sources};
 
 use super::cookie::SessionSecret;
@@ -45,8 +46,14 @@ impl Operating {
         let (found, session) = match secret {
             _ if headers.contains_key(AUTHORIZATION) => {
                 let hash = sources::hash(bearer(headers)?);
-                let found = operators::authenticate(conn, &hash, now).await?;
-                (found.ok_or_else(token_refused)?, None)
+                let oidc = &scheduler.settings.console.oidc;
+                match operators::authenticate(conn, &hash, oidc.token(), now).await? {
+                    TokenCheck::Good(found) => (found, None),
+                    TokenCheck::Refused => return Err(token_refused()),
+                    TokenCheck::SignInTooOld { operator } => {
+                        return Err(sign_in_too_old(&operator, oidc.token_days));
+                    }
+                }
             }
             Some(secret) => {
                 let idle = scheduler.settings.console.idle();
@@ -154,6 +161,18 @@ fn token_refused() -> Problem {
     refused(
         Kind::TokenRefused,
         "The token belongs to no operator, has expired or was revoked. Make a new one with `ticketbridge operator token`.",
+        "Bearer realm=\"ticketbridge operators\", error=\"invalid_token\"",
+    )
+}
+
+fn sign_in_too_old(operator: &str, days: u32) -> Problem {
+    let detail = format!(
+        "The token opens nothing for now: `{operator}` signs in through the identity provider, and has not done so for {days} days \
+         (console.oidc.token_days). Sign in again at /console; the token is good again then."
+    );
+    refused(
+        Kind::TokenRefused,
+        &detail,
         "Bearer realm=\"ticketbridge operators\", error=\"invalid_token\"",
     )
 }

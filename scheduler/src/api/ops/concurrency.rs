@@ -146,6 +146,8 @@ pub(crate) async fn set(
     operating.may(Role::Operator)?;
     let kind = kind_of(scheduler, lane)?;
     let tx = scheduler.store.begin().await?;
+    // Two who raise different lanes at once would each find room that only one of them can have.
+    lane_limits::hold(&tx).await?;
     let limits = lane_limits::all(&tx).await?;
     let present = limits.iter().find(|it| it.lane == lane);
     if present.map(|it| it.jobs) != new.expected {
@@ -153,15 +155,13 @@ pub(crate) async fn set(
     }
     if new.jobs == new.expected {
         let what = match present {
-            Some(limit) => told(lane, limit),
-            None => format!("{lane}: the configured figure holds already."),
+            Some(limit) => told(limit),
+            None => format!("{lane}: the configured figure holds already"),
         };
-        let detail = format!("{what} Nothing was changed.");
+        let detail = format!("{what}. Nothing was changed.");
         return Err(Problem::new(Kind::StaleAction, detail));
     }
-    if let Some(jobs) = new.jobs {
-        check(scheduler, &limits, lane, kind, jobs)?;
-    }
+    check(scheduler, &limits, lane, kind, new.jobs)?;
     let change = Change {
         lane,
         before: new.expected,
@@ -169,33 +169,32 @@ pub(crate) async fn set(
         reason: new.reason.as_deref(),
     };
     if !lane_limits::change(&tx, &change, &operating.actor(), scheduler.now()).await? {
-        let limits = lane_limits::all(scheduler.store.conn()).await?;
+        let limits = lane_limits::all(&tx).await?;
         return Err(stale(lane, limits.iter().find(|it| it.lane == lane)));
     }
     tx.commit().await.map_err(StoreError::from)?;
     Ok(())
 }
 
-/// What a worker can bear: the range of the configuration, and on PostgreSQL the pool that all jobs of a process share.
+/// What a worker can bear: the range of the configuration, and on PostgreSQL the pool that all jobs of a process share. `jobs`: the
+/// figure that is asked for; `None` is the configured one, which may be more than what was set.
 fn check(
     scheduler: &Scheduler,
     limits: &[LaneLimit],
     lane: &str,
     kind: JobKind,
-    jobs: u32,
+    jobs: Option<u32>,
 ) -> Result<(), Problem> {
     let most = WorkerSettings::most_concurrency(kind);
-    let wrong = |problem: String, fix: String| {
-        Err(Problem::of_fields(vec![FieldError::new(
-            "/jobs", problem, fix,
-        )]))
+    let settings = &scheduler.settings;
+    let wanted = match jobs {
+        Some(jobs) => usize::try_from(jobs).unwrap_or(usize::MAX),
+        None => settings.worker.concurrency(kind),
     };
-    let wanted = usize::try_from(jobs).unwrap_or(usize::MAX);
     if !(1..=most).contains(&wanted) {
         let fix = format!("send 1 to {most}; to let nothing run, pause the lane");
-        return wrong(format!("is {jobs}"), fix);
+        return Err(unfit(format!("is {wanted}"), fix));
     }
-    let settings = &scheduler.settings;
     let served = settings.worker.kinds();
     let figure = |name: &str, kind: JobKind| {
         let set = limits.iter().find(|it| it.lane == name);
@@ -203,29 +202,37 @@ fn check(
             usize::try_from(it.jobs).unwrap_or(usize::MAX)
         })
     };
-    let others: usize = configured(&scheduler.settings)
+    let others: usize = configured(settings)
         .into_iter()
         .filter(|(name, kind)| name != lane && served.contains(kind))
         .map(|(name, kind)| figure(&name, kind))
         .sum();
-    match settings.jobs_that_fit() {
-        // Whoever asks for less is let, however full the pool is.
-        Some(room) if others + wanted > room && wanted > figure(lane, kind) => {
-            let pool = settings.database.max_connections;
-            let left = room.saturating_sub(others);
-            wrong(
-                format!(
-                    "is {jobs}, which makes {} jobs at a time with the {others} of the other lanes; a pool of {pool} database \
-                     connections bears {room}",
-                    others + wanted
-                ),
-                format!(
-                    "send {left} or less, lower another lane, or raise database.max_connections"
-                ),
-            )
-        }
-        _ => Ok(()),
+    let Some(room) = settings.jobs_that_fit() else {
+        return Ok(());
+    };
+    // Whoever asks for less is let, however full the pool is.
+    if others + wanted <= room || wanted <= figure(lane, kind) {
+        return Ok(());
     }
+    let newest = limits.iter().filter(|it| it.lane != lane);
+    let newest = newest
+        .max_by_key(|it| it.at)
+        .map_or_else(String::new, |it| {
+            format!(" (the last of them to change: {})", told(it))
+        });
+    let is = if jobs.is_some() { "is" } else { "would be" };
+    let (sum, pool) = (others + wanted, settings.database.max_connections);
+    let problem = format!(
+        "{is} {wanted}, which makes {sum} jobs at a time with the {others} of the other lanes{newest}; a pool of {pool} database \
+         connections bears {room}"
+    );
+    let left = room.saturating_sub(others);
+    let fix = format!("send {left} or less, lower another lane, or raise database.max_connections");
+    Err(unfit(problem, fix))
+}
+
+fn unfit(problem: String, fix: String) -> Problem {
+    Problem::of_fields(vec![FieldError::new("/jobs", problem, fix)])
 }
 
 /// One kind of the queue of a lane.
@@ -236,18 +243,19 @@ pub(crate) fn kind_of(scheduler: &Scheduler, lane: &str) -> Result<JobKind, Prob
 
 fn stale(lane: &str, present: Option<&LaneLimit>) -> Problem {
     let what = match present {
-        Some(limit) => told(lane, limit),
-        None => format!("{lane}: nothing is set by now, so the configured figure holds."),
+        Some(limit) => told(limit),
+        None => format!("{lane}: nothing is set by now, so the configured figure holds"),
     };
     let detail = format!(
-        "{what} Somebody was faster, or this page is old; nothing was changed. Look again, then decide."
+        "{what}. Somebody was faster, or this page is old; nothing was changed. Look again, then decide."
     );
     Problem::new(Kind::StaleAction, detail)
 }
 
-fn told(lane: &str, limit: &LaneLimit) -> String {
+fn told(limit: &LaneLimit) -> String {
     format!(
-        "{lane}: set to {} by {} at {}.",
+        "{}: set to {} by {} at {}",
+        limit.lane,
         limit.jobs,
         limit.by,
         limit.at.to_rfc3339()

@@ -66,6 +66,7 @@ kind = "webhook"
 url = "http://hooks.example.com/hunter2"
 secret = "hunter2"
 to = ["oncall@example.com"]
+ca_file = "/nowhere/ca.pem"
 
 [alerts.destinations.nowhere]
 kind = "webhook"
@@ -76,6 +77,7 @@ kind = "pager"
 [alerts.destinations.Team]
 kind = "mail"
 smtp_host = "smtp.example.com:587"
+ca_file = "/nowhere/ca.pem"
 user = "bridge"
 from = "TicketBridge <ticketbridge@example.com>"
 
@@ -83,6 +85,7 @@ from = "TicketBridge <ticketbridge@example.com>"
 kind = "mail"
 smtp_host = "smtp.example.com"
 tls = "none"
+ca_file = "/nowhere/ca.pem"
 user = "bridge"
 password = "hunter2"
 from = "ticketbridge@example.com"
@@ -92,4 +95,39 @@ allow_http = true
         &[],
         &[]
     ));
+}
+
+#[test]
+fn an_authority_is_a_file_with_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let mail = |name: &str| {
+        let file = folder.path().join(name);
+        format!(
+            "[alerts.destinations.team]\nkind = \"mail\"\nsmtp_host = \"smtp.example.com\"\nca_file = {file:?}\n\
+             from = \"ticketbridge@example.com\"\nto = [\"team@example.com\"]\n"
+        )
+    };
+    let pem = include_str!("../../../../connectors/servicenow/tests/suite/example-root.pem");
+    let other = "-----BEGIN CERTIFICATE-----\nZmljdGlvbmFs\n-----END CERTIFICATE-----\n";
+    for (name, text) in [
+        ("good", pem),
+        ("none", "not a certificate\n"),
+        ("other", other),
+        ("cut", &other[..40]),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    load(&mail("good"), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    for (name, problem) in [
+        ("none", "holds no certificate"),
+        ("other", "holds what is no certificate"),
+        ("cut", "does not read as PEM"),
+        ("absent", "cannot be read"),
+    ] {
+        let told = told(&mail(name), &[], &[]);
+        assert!(
+            told.contains("alerts.destinations.team.ca_file") && told.contains(problem),
+            "{told}"
+        );
+    }
 }

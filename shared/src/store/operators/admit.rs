@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::{Value as Json, json};
 
+use super::tokens::revoke_all;
 use super::{Operator, OperatorChange, change, close_all, enter, find};
 use crate::operator::Role;
 use crate::store::StoreError;
@@ -82,6 +83,20 @@ pub async fn refuse_identity(
     let detail =
         json!({"issuer": identity.issuer, "subject": identity.subject, "address": address});
     refused(conn, &name, reason, detail, now).await
+}
+
+/// Revokes the tokens of somebody to whom the provider gives no role any more: what one sign-in gave, the next one takes. Writes audit
+/// entries; use the transaction of [`refuse_identity`].
+pub async fn send_away(
+    conn: &impl ConnectionTrait,
+    identity: Identity<'_>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if let Some(known) = find_identity(conn, identity).await? {
+        revoke_all(conn, &known.name, reason, &ACTOR, now).await?;
+    }
+    Ok(())
 }
 
 /// Writes that a sign-in was refused whose ID token proves nothing.

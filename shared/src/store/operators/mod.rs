@@ -6,11 +6,13 @@ mod sessions;
 mod sign_ins;
 mod tokens;
 
-pub use admit::{Admission, Identity, admit, refuse_identity, refuse_token};
+pub use admit::{Admission, Identity, admit, refuse_identity, refuse_token, send_away};
 pub use refusals::{MOST_REFUSALS, WAIT, forget_refusals, refuse, refused_until};
 pub use sessions::{Session, close, close_all, open, session, sweep};
 pub use sign_ins::{PATIENCE, begin_sign_in, sweep_sign_ins, take_sign_in};
-pub use tokens::{OperatorToken, authenticate, create_token, list_tokens, new_token, revoke_token};
+pub use tokens::{
+    OperatorToken, TokenCheck, authenticate, create_token, list_tokens, new_token, revoke_token,
+};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder};

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Session, role, tell};
-use crate::store::audit::Actor;
+use crate::store::audit::{self, Actor, Entry};
 use crate::store::sql::Sql;
 use crate::store::{StoreError, new_id};
 
@@ -39,11 +39,27 @@ pub struct OperatorToken {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
+/// What a token opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenCheck {
+    /// Everything that its operator may, as if they had a session.
+    Good(Session),
+    /// Nothing: it is unknown, revoked or expired, or its operator has no access.
+    Refused,
+    /// Nothing until its operator, whose role an identity provider gives, signs in again.
+    SignInTooOld {
+        /// Whose it is.
+        operator: String,
+    },
+}
+
 #[derive(FromQueryResult)]
-struct Good {
+struct Found {
     id: Uuid,
     operator: String,
     role: String,
+    issuer: Option<String>,
+    last_login_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -98,23 +114,35 @@ pub async fn create_token(
     Ok(id)
 }
 
-/// Whose token it is, as if they had a session, when it is neither revoked nor expired and its operator has access.
+/// What a token opens. An operator of an identity provider may what the last sign-in gave them, and for `vouched` after it: nobody tells us
+/// when the provider takes a role away.
 pub async fn authenticate(
     conn: &impl ConnectionTrait,
     hash: &[u8; 32],
+    vouched: TimeDelta,
     now: DateTime<Utc>,
-) -> Result<Option<Session>, StoreError> {
-    let row: Option<Good> = Sql::new(
+) -> Result<TokenCheck, StoreError> {
+    let row: Option<Found> = Sql::new(
         conn,
-        "SELECT id, operator, role, expires_at, last_used_at FROM operator_tokens JOIN operators ON operators.name = operator \
-         WHERE revoked_at IS NULL AND disabled_at IS NULL AND hash = ",
+        "SELECT id, operator, role, issuer, last_login_at, expires_at, last_used_at FROM operator_tokens \
+         JOIN operators ON operators.name = operator WHERE revoked_at IS NULL AND disabled_at IS NULL AND hash = ",
     )
     .bind(hash.to_vec())
     .one(conn)
     .await?;
     let Some(row) = row.filter(|row| row.expires_at.is_none_or(|end| end > now)) else {
-        return Ok(None);
+        return Ok(TokenCheck::Refused);
     };
+    let mut expires_at = row.expires_at.unwrap_or(now + FAR);
+    if row.issuer.is_some() {
+        let end = row.last_login_at.map(|at| at + vouched);
+        let Some(end) = end.filter(|end| *end > now) else {
+            return Ok(TokenCheck::SignInTooOld {
+                operator: row.operator,
+            });
+        };
+        expires_at = expires_at.min(end);
+    }
     if row.last_used_at.is_none_or(|used| now - used >= USE_GRAIN) {
         Sql::new(conn, "UPDATE operator_tokens SET last_used_at = ")
             .bind(now)
@@ -124,10 +152,10 @@ pub async fn authenticate(
             .await?;
     }
     let role = role(&row.role)?;
-    Ok(Some(Session {
+    Ok(TokenCheck::Good(Session {
         operator: row.operator,
         role,
-        expires_at: row.expires_at.unwrap_or(now + FAR),
+        expires_at,
     }))
 }
 
@@ -159,22 +187,58 @@ pub async fn revoke_token(
     let Some(whose) = whose else {
         return Ok(false);
     };
-    let detail = json!({ "token": id });
-    let name = &whose.operator;
-    tell(
-        conn,
-        "operator.token_revoked",
-        name,
-        (None, None),
-        detail,
-        actor,
-        now,
-    )
-    .await?;
+    revoked(conn, &whose.operator, id, None, actor, now).await?;
     Ok(true)
+}
+
+/// Revokes every token of an operator that is not revoked yet, with an audit entry each; use a transaction. How many.
+pub(super) async fn revoke_all(
+    conn: &impl ConnectionTrait,
+    operator: &str,
+    reason: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let which: Vec<Which> = Sql::new(conn, "UPDATE operator_tokens SET revoked_at = ")
+        .bind(now)
+        .then(" WHERE revoked_at IS NULL AND operator = ")
+        .bind(operator)
+        .then(" RETURNING id")
+        .all(conn)
+        .await?;
+    for token in &which {
+        revoked(conn, operator, token.id, Some(reason), actor, now).await?;
+    }
+    Ok(which.len())
+}
+
+async fn revoked(
+    conn: &impl ConnectionTrait,
+    operator: &str,
+    id: Uuid,
+    reason: Option<&str>,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let entry = Entry {
+        actor,
+        action: "operator.token_revoked",
+        subject_kind: "operator",
+        subject_id: operator,
+        from: None,
+        to: None,
+        reason,
+        detail: json!({ "token": id }),
+    };
+    audit::append(conn, &entry, now).await
 }
 
 #[derive(FromQueryResult)]
 struct Whose {
     operator: String,
+}
+
+#[derive(FromQueryResult)]
+struct Which {
+    id: Uuid,
 }

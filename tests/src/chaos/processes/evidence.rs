@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::comparison::{Difference, Found};
 use super::faults::Log;
 use super::installation::Installation;
-use super::terminal;
+use crate::terminal;
 
 /// So many requests are shown in full.
 const SHOWN: usize = 4;

@@ -12,7 +12,8 @@ use super::freeze;
 use super::installation::Installation;
 use super::member::Member;
 use super::script::{Fault, Step};
-use super::{terminal, weather};
+use super::weather;
+use crate::terminal;
 
 /// What was done, and what frozen workers wrote when they woke.
 #[derive(Debug, Default)]

@@ -113,7 +113,7 @@ impl Installation {
                 let revived = tokio::task::block_in_place(|| member.revive());
                 if let Some(code) = revived {
                     let text = format!("{} ended by itself with {code}", member.name);
-                    super::terminal::say(&text);
+                    crate::terminal::say(&text);
                     hold(&self.exits).push(text);
                 }
             }

@@ -8,7 +8,7 @@ use shared::store::{jobs, requests};
 use tokio::time::{Instant, interval, timeout};
 
 use super::installation::Installation;
-use super::terminal;
+use crate::terminal;
 
 /// How often it is looked.
 const BEAT: Duration = Duration::from_secs(1);
