@@ -37,6 +37,7 @@ mod m20261128_000029_connection_checks;
 mod m20261128_000030_map_decisions;
 mod m20261128_000031_lane_limits;
 mod m20261128_000032_operation_waits;
+mod m20261128_000033_choice_lists;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000030_map_decisions::Migration),
             Box::new(m20261128_000031_lane_limits::Migration),
             Box::new(m20261128_000032_operation_waits::Migration),
+            Box::new(m20261128_000033_choice_lists::Migration),
         ]
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::crash::{Point, reach};
-use shared::job::{DriftCheck, NewJob, Payload, StatusRead};
+use shared::job::{ChoicesCheck, DriftCheck, NewJob, Payload, StatusRead};
 use shared::queue::ring;
 use shared::store::cadences::{self, Cadence, CadenceSpec};
 use shared::store::tickets::{self, OpenTable};
-use shared::store::{StoreError, jobs};
+use shared::store::{StoreError, choice_lists, jobs};
 
 use crate::Scheduler;
 
@@ -23,6 +23,8 @@ const CHANGES: &str = "changes";
 const RECONCILE: &str = "reconcile";
 /// Compares the table with the instance's own count.
 const DRIFT: &str = "drift";
+/// Compares the choice lists of the table with the state maps of its routes.
+const CHOICES: &str = "choices";
 
 /// One round: makes sure that every table that a route writes to has its cadences, and starts what is due. How many jobs were
 /// stored. Its cost does not grow with the tickets that are open.
@@ -45,7 +47,20 @@ pub async fn settle(scheduler: &Scheduler) -> anyhow::Result<u64> {
     let open = tickets::open_tables(conn).await?;
     ensure(scheduler, &open).await?;
     let names: Vec<String> = wanted(scheduler, &open).into_keys().collect();
+    forget_choices(scheduler, &names).await?;
     Ok(cadences::remove_others(conn, &names).await?)
+}
+
+/// What nobody compares any more grows old, and says what may no longer be true.
+async fn forget_choices(scheduler: &Scheduler, wanted: &[String]) -> Result<(), StoreError> {
+    let conn = scheduler.store.conn();
+    for it in choice_lists::all(conn).await? {
+        let name = format!("{CHOICES}:{}:{}", it.connection, it.table);
+        if !wanted.contains(&name) {
+            choice_lists::forget(conn, &it.connection, &it.table).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn ensure(scheduler: &Scheduler, open: &[OpenTable]) -> Result<(), StoreError> {
@@ -65,24 +80,30 @@ async fn ensure(scheduler: &Scheduler, open: &[OpenTable]) -> Result<(), StoreEr
 
 /// The cadences of every table that a route writes to or that is known to hold open tickets, by name.
 fn wanted(scheduler: &Scheduler, open: &[OpenTable]) -> BTreeMap<String, CadenceSpec> {
-    let routed = scheduler
+    let routed: BTreeSet<(&str, &str)> = scheduler
         .routes
         .iter()
-        .map(|route| (route.connection.as_str(), route.kind.table()));
+        .map(|route| (route.connection.as_str(), route.kind.table()))
+        .collect();
     let held = open
         .iter()
         .map(|it| (it.connection.as_str(), it.table.as_str()));
-    let tables: BTreeSet<(&str, &str)> = routed.chain(held).collect();
+    let tables: BTreeSet<(&str, &str)> = routed.iter().copied().chain(held).collect();
     let mut specs = BTreeMap::new();
     for (connection, table) in tables {
         // Without its settings a connection cannot be called; its tickets wait for it to come back.
         let Some(settings) = scheduler.settings.connections.get(connection) else {
             continue;
         };
+        // Without a route there is no map to compare with.
+        let choices = settings
+            .choices()
+            .filter(|_| routed.contains(&(connection, table)));
         let cadences = [
             (CHANGES, Some(settings.poll())),
             (RECONCILE, Some(settings.reconcile())),
             (DRIFT, settings.drift()),
+            (CHOICES, choices),
         ];
         for (kind, every) in cadences {
             let Some(every) = every else { continue };
@@ -104,7 +125,7 @@ fn spec(kind: &str, connection: &str, table: &str, every: Duration) -> CadenceSp
 }
 
 /// Takes the turn of a due cadence and stores its job. False when another scheduler was faster, the run before it is still
-/// under way, or no ticket is open: then no call is made.
+/// under way, or no ticket is open: then no call is made, but for choice lists, which are to be known before the first ticket.
 async fn take_turn(
     scheduler: &Scheduler,
     cadence: &Cadence,
@@ -115,7 +136,8 @@ async fn take_turn(
         return Ok(false);
     }
     reach(Point::CadenceAdvanced).await;
-    let needed = tickets::any_open(&tx, &cadence.connection, &cadence.table).await?;
+    let needed = cadence.kind == CHOICES
+        || tickets::any_open(&tx, &cadence.connection, &cadence.table).await?;
     let mut stored = None;
     // Not left to `insert`, which would have the page that is running run once more: a run longer than its turn would
     // never get past that page.
@@ -171,6 +193,7 @@ fn job(cadence: &Cadence, now: DateTime<Utc>) -> Option<NewJob> {
             }),
             5,
         ),
+        CHOICES => (Payload::CheckChoices(ChoicesCheck { connection, table }), 5),
         // A kind that a newer version has stored is that version's to run.
         _ => return None,
     };

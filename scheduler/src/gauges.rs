@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::{Label, gauge};
 use shared::alert::AlertState;
+use shared::choices;
 use shared::job::JobState;
 use shared::queue::Lane;
 use shared::store::jobs::LaneCount;
-use shared::store::{alerts, cadences, circuits, jobs, processes};
+use shared::store::{alerts, cadences, choice_lists, circuits, jobs, processes};
 use shared::telemetry::names;
 
 use crate::Scheduler;
@@ -49,6 +50,7 @@ impl Gauges {
         show_cadences(scheduler, now).await?;
         self.show_connections(scheduler).await?;
         show_alerts(scheduler).await?;
+        show_choices(scheduler).await?;
         // Last: while the broker is away, all other figures go on.
         for (lane, depth) in scheduler.broker.depth(&lanes).await? {
             gauge!(names::QUEUE_DEPTH, "lane" => lane.to_string()).set(figure(depth));
@@ -122,6 +124,22 @@ async fn show_alerts(scheduler: &Scheduler) -> anyhow::Result<()> {
         let severity = scheduler.settings.alerts.rules.of(alert.name).severity;
         gauge!(names::ALERT_FIRING, "alert" => alert.name.as_str(), "severity" => severity.as_str())
             .set(f64::from(u8::from(fires)));
+    }
+    Ok(())
+}
+
+async fn show_choices(scheduler: &Scheduler) -> anyhow::Result<()> {
+    let readings = choice_lists::all(scheduler.store.conn()).await?;
+    for route in scheduler.routes.iter() {
+        let known = readings
+            .iter()
+            .find(|it| it.is_of(route) && it.problem.is_none());
+        let count = known.map(|reading| {
+            let found = choices::compare(&route.states, &reading.lists);
+            let breaking = found.iter().filter(|it| it.difference.breaks());
+            figure(breaking.count() as u64)
+        });
+        gauge!(names::CHOICE_DRIFT, "route" => route.name.clone()).set(count.unwrap_or(f64::NAN));
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ mod start;
 #[doc(hidden)]
 pub use api::bodies;
 pub use api::{openapi, router};
+pub use oidc::examine as examine_provider;
 pub use start::{BindError, bind, start};
 
 use lanes::Lanes;

@@ -77,6 +77,8 @@ words! {
     FailedCallbacks = "failed_callbacks",
     /// Differences that the last comparison of a table has found.
     DriftFound = "drift_found",
+    /// Entries of state maps that do not fit the choice lists of the instance.
+    ChoiceDrift = "choice_drift",
 }
 
 words! {

@@ -24,17 +24,20 @@ pub enum JobKind {
     CheckDrift,
     /// Try a connection step by step, because an operator has asked for it.
     CheckConnection,
+    /// Read the choice lists of a table, which are compared with the state maps.
+    CheckChoices,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CreateTicket,
         Self::GetTicketStatus,
         Self::UpdateServicenowStatus,
         Self::DeliverCallback,
         Self::CheckDrift,
         Self::CheckConnection,
+        Self::CheckChoices,
     ];
 
     /// One kind of each queue: some share theirs.
@@ -54,6 +57,7 @@ impl JobKind {
             Self::DeliverCallback => "deliver_callback.v1",
             Self::CheckDrift => "check_drift.v1",
             Self::CheckConnection => "check_connection.v1",
+            Self::CheckChoices => "check_choices.v1",
         }
     }
 
@@ -61,7 +65,10 @@ impl JobKind {
     pub fn queue(self) -> &'static str {
         match self {
             Self::CreateTicket => "create-ticket",
-            Self::GetTicketStatus | Self::CheckDrift | Self::CheckConnection => "ticket-status",
+            Self::GetTicketStatus
+            | Self::CheckDrift
+            | Self::CheckConnection
+            | Self::CheckChoices => "ticket-status",
             Self::UpdateServicenowStatus => "update-status",
             Self::DeliverCallback => "callback",
         }
@@ -172,6 +179,8 @@ pub enum Payload {
     CheckDrift(DriftCheck),
     /// `check_connection.v1`.
     CheckConnection(ConnectionCheck),
+    /// `check_choices.v1`.
+    CheckChoices(ChoicesCheck),
 }
 
 /// The payload of jobs about one request.
@@ -269,6 +278,16 @@ impl ConnectionCheck {
     }
 }
 
+/// The payload of a reading of choice lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoicesCheck {
+    /// Name of the connection.
+    pub connection: String,
+    /// Table whose columns are looked at.
+    pub table: String,
+}
+
 /// A stored payload that does not fit its kind.
 #[derive(Debug, thiserror::Error)]
 #[error("the payload of a {kind} job does not read: {source}")]
@@ -289,6 +308,7 @@ impl Payload {
             Self::DeliverCallback(_) => JobKind::DeliverCallback,
             Self::CheckDrift(_) => JobKind::CheckDrift,
             Self::CheckConnection(_) => JobKind::CheckConnection,
+            Self::CheckChoices(_) => JobKind::CheckChoices,
         }
     }
 
@@ -301,6 +321,7 @@ impl Payload {
             Self::GetTicketStatus(it) => serde_json::to_value(it),
             Self::CheckDrift(it) => serde_json::to_value(it),
             Self::CheckConnection(it) => serde_json::to_value(it),
+            Self::CheckChoices(it) => serde_json::to_value(it),
         };
         written.expect("payloads hold only strings, numbers and ids")
     }
@@ -324,6 +345,9 @@ impl Payload {
             JobKind::CheckDrift => Self::CheckDrift(DriftCheck::deserialize(json).map_err(bad)?),
             JobKind::CheckConnection => {
                 Self::CheckConnection(ConnectionCheck::deserialize(json).map_err(bad)?)
+            }
+            JobKind::CheckChoices => {
+                Self::CheckChoices(ChoicesCheck::deserialize(json).map_err(bad)?)
             }
         })
     }
@@ -454,6 +478,10 @@ mod tests {
             }),
             Payload::CheckConnection(ConnectionCheck {
                 connection: "main".into(),
+            }),
+            Payload::CheckChoices(ChoicesCheck {
+                connection: "main".into(),
+                table: "incident".into(),
             }),
         ];
         let stored: Vec<_> = all

@@ -1,11 +1,12 @@
 //! What scheduler and worker have in common: the nouns of the bridge, its configuration, its queue and its store.
 //!
-//! `alert`, `request`, `ticket`, `job`, `event`, `retry`, `state_map`, `route` and `template` are pure: no I/O, and they import
+//! `alert`, `choices`, `request`, `ticket`, `job`, `event`, `retry`, `state_map`, `route` and `template` are pure: no I/O, and they import
 //! nothing but each other. `queue` carries doorbells, `store` is the only place that writes SQL.
 
 pub mod alert;
 pub mod budget;
 pub mod checkup;
+pub mod choices;
 pub mod clock;
 pub mod config;
 pub mod crash;

@@ -82,6 +82,7 @@ pub struct StateMap {
     fingerprint: String,
     states_are_built_in: bool,
     approvals_are_built_in: bool,
+    writes_are_built_in: bool,
     states_in: BTreeMap<String, RequestState>,
     approvals_in: BTreeMap<String, RequestState>,
     close_codes_in: BTreeMap<String, RequestState>,
@@ -109,6 +110,7 @@ pub struct StateMapParts {
 impl StateMap {
     /// Builds the map of a route on `table`. Problems name `states_out.<state>.<column>`.
     pub fn compile(table: &str, parts: StateMapParts) -> Result<Self, Vec<FieldProblem>> {
+        let writes_are_built_in = parts.states_out.is_none();
         let out = parts
             .states_out
             .unwrap_or_else(|| builtin::states_out(table));
@@ -144,6 +146,7 @@ impl StateMap {
             fingerprint: fingerprint(&[&states_in, &approvals_in, &close_codes_in]),
             states_are_built_in,
             approvals_are_built_in,
+            writes_are_built_in,
             states_in,
             approvals_in,
             close_codes_in,
@@ -219,6 +222,39 @@ impl StateMap {
     /// The `state` that is written for a request in this state, where that is always the same.
     pub fn value_out(&self, state: RequestState) -> Option<&str> {
         self.values_out.get(&state).map(String::as_str)
+    }
+
+    /// The `state` that is written for each state of a request, where that is always the same.
+    pub fn values_out(&self) -> impl Iterator<Item = (RequestState, &str)> {
+        let values = self.values_out.iter();
+        values.map(|(state, value)| (*state, value.as_str()))
+    }
+
+    /// Whether `states_in` is the built-in one of the table.
+    pub fn states_are_built_in(&self) -> bool {
+        self.states_are_built_in
+    }
+
+    /// Whether `states_out` is the built-in one of the table.
+    pub fn writes_are_built_in(&self) -> bool {
+        self.writes_are_built_in
+    }
+
+    /// Every entry that reads a value, with the column that it reads, in the order of [`Self::meanings`].
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, Rule<'_>)> {
+        self.meanings().map(move |(column, value, _)| {
+            let (key, built_in) = match column {
+                "approval" => ("approvals_in", self.approvals_are_built_in),
+                "close_code" => ("close_codes_in", false),
+                _ => ("states_in", self.states_are_built_in),
+            };
+            let rule = Rule {
+                key,
+                value,
+                built_in,
+            };
+            (column, rule)
+        })
     }
 
     /// Column, value and the request state it means: `approval` first, as it is looked at first, `close_code` last.

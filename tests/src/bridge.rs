@@ -28,6 +28,7 @@ base_url = "https://main.example.com"
 auth = "basic"
 user = "bridge"
 password = "fictional"
+choices_hours = 0
 
 [sources.idm]
 callback_secret = "whsec_ZmljdGlvbmFsLXNlY3JldC1mb3ItdGVzdHM="
@@ -173,6 +174,22 @@ impl Bridge {
         );
         let scheduler = scheduler.with_http(http_for_alerts());
         Arc::new(scheduler.with_identity_provider(client()))
+    }
+
+    /// Lets another scheduler answer calls; where.
+    pub async fn serve(&self, scheduler: Arc<Scheduler>) -> String {
+        let listener = scheduler::bind("127.0.0.1:0")
+            .await
+            .expect("there is a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
+        let settings = &scheduler.settings;
+        let limits = settings.server.limits(settings.worker.drain());
+        let router = scheduler::router(Arc::clone(&scheduler));
+        let serving = server::serve(listener, router, limits, self.stop.clone());
+        self.tasks.spawn(serving);
+        format!("http://{address}")
     }
 
     /// The store.

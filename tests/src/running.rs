@@ -9,12 +9,13 @@ use shared::alert::AlertName;
 use shared::budget::Ledger;
 use shared::clock::Clock as _;
 use shared::config::{Layers, Settings};
-use shared::job::{DriftCheck, JobState, NewJob, Payload, StatusRead};
+use shared::job::{ChoicesCheck, DriftCheck, JobState, NewJob, Payload, StatusRead};
 use shared::queue::{Broker as _, Doorbell, Lane};
 use shared::request::Request;
 use shared::store::alerts::{self, Alert};
 use shared::store::attempts::{self, Attempt};
 use shared::store::audit::{self, AuditRow};
+use shared::store::choice_lists::{self, Reading};
 use shared::store::circuits::{self, Circuit};
 use shared::store::jobs::Job;
 use shared::store::{Store, jobs, requests, tickets};
@@ -284,6 +285,50 @@ impl Running {
         };
         self.run_now(format!("drift:main:{table}"), Payload::CheckDrift(check))
             .await;
+    }
+
+    /// Reads the choice lists of a table of `main` now; what is kept of the last reading, should this one have none.
+    pub async fn read_choices(&self, table: &str) -> Option<Reading> {
+        let check = ChoicesCheck {
+            connection: "main".to_owned(),
+            table: table.to_owned(),
+        };
+        self.run_now(
+            format!("choices:main:{table}"),
+            Payload::CheckChoices(check),
+        )
+        .await;
+        choice_lists::of(self.bridge.store().conn(), "main", table)
+            .await
+            .expect("the database is there")
+    }
+
+    /// Lets every account of `main` read all of its choice lists.
+    pub fn show_choices(&self) {
+        self.main
+            .set_knobs(|knobs| knobs.field_acl.retain(|it| it.table != "sys_choice"));
+    }
+
+    /// Adds a choice to a list of `main`.
+    pub fn add_choice(&self, table: &str, column: &str, value: &str, label: &str) {
+        let row = [
+            ("name", table),
+            ("element", column),
+            ("value", value),
+            ("label", label),
+        ];
+        self.main
+            .insert(None, "sys_choice", &row)
+            .expect("a choice can be added");
+    }
+
+    /// Makes a choice of `main` one that nobody can choose any more.
+    pub fn end_choice(&self, table: &str, column: &str, value: &str) {
+        let query = format!("name={table}^element={column}^value={value}");
+        let row = self.main.row("sys_choice", &query).expect("it is there");
+        self.main
+            .update(None, "sys_choice", &row["sys_id"], &[("inactive", "true")])
+            .expect("a choice can be ended");
     }
 
     async fn read_now(&self, key: String, read: StatusRead) {
@@ -558,9 +603,16 @@ fn preset(main: &Simulator, other: &Simulator, receiver: &Receiver, main_setting
         )
     };
     let on = |table: &str| format!("connection = \"main\"\ntable = \"{table}\"");
+    // Compared only where a test asks for it: a call more would be in the way of those that count.
+    let quiet = "choices_hours = 0\n";
+    let own = if main_settings.contains("choices_hours") {
+        ""
+    } else {
+        quiet
+    };
     [
-        format!("{}{main_settings}", connection("main", &main.base_url())),
-        connection("other", &other.base_url()),
+        format!("{}{own}{main_settings}", connection("main", &main.base_url())),
+        format!("{}{quiet}", connection("other", &other.base_url())),
         format!(
             "[sources.idm]\ncallback_url = \"{}\"\ncallback_secret = \"whsec_ZmljdGlvbmFsLXNlY3JldC1mb3ItdGVzdHM=\"\nallow_http = true\n",
             receiver.url()

@@ -3,6 +3,7 @@
 use shared::job::NewJob;
 use shared::request::{Request, RequestState};
 use shared::store::audit::Actor;
+use shared::store::choice_lists::Reading;
 use shared::store::connection_checks::Made;
 use shared::store::cursors::Cursor;
 use shared::store::drift::Report;
@@ -34,6 +35,8 @@ pub(crate) struct Effects {
     pub(crate) drift: Option<Report>,
     /// What a check of a connection has found.
     pub(crate) check: Option<Made>,
+    /// The choice lists of a table.
+    pub(crate) choices: Option<Reading>,
     /// Entries of the audit trail that stand for no change of a request.
     pub(crate) audit: Vec<Noted>,
 }

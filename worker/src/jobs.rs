@@ -8,6 +8,7 @@ use crate::run::Run;
 
 pub(crate) mod again;
 mod case;
+mod check_choices;
 mod check_connection;
 mod check_drift;
 mod create_ticket;
@@ -30,6 +31,7 @@ pub(crate) async fn run(run: &Run<'_>, payload: Payload) -> Finished {
         Payload::DeliverCallback(it) => deliver_callback::run(run, it.request_id).await,
         Payload::CheckDrift(check) => check_drift::run(run, check).await,
         Payload::CheckConnection(check) => check_connection::run(run, check).await,
+        Payload::CheckChoices(check) => check_choices::run(run, check).await,
     };
     ran.unwrap_or_else(|ended| *ended)
 }

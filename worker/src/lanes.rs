@@ -13,7 +13,8 @@ pub(crate) fn of(ctx: &Context, kind: JobKind) -> Result<Vec<Lane>, InvalidLane>
         | JobKind::GetTicketStatus
         | JobKind::UpdateServicenowStatus
         | JobKind::CheckDrift
-        | JobKind::CheckConnection => ctx
+        | JobKind::CheckConnection
+        | JobKind::CheckChoices => ctx
             .connections
             .iter()
             .map(|connection| lane_name(kind, Some(&connection.name)).parse())

@@ -1,14 +1,14 @@
-//! `doctor`: every connection step by step, each with its fix (N14). It only reads.
+//! `doctor`: every connection step by step, each with its fix (N14), and the identity provider. It changes nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use shared::checkup::{Step, Verdict};
-use shared::clock::{SharedClock, SystemClock};
+use shared::clock::{Clock as _, SharedClock, SystemClock};
 use shared::config::Settings;
 use shared::queue::BrokerHealth;
 use shared::route::Routes;
-use shared::store::{Store, credentials};
+use shared::store::{Store, credentials, table_facts};
 use worker::checkup;
 
 use crate::args::Doctor;
@@ -31,6 +31,7 @@ pub(crate) async fn run(
     if args.connection.is_none() {
         steps.push(database);
         steps.push(queue(&settings).await);
+        steps.extend(identity_provider(&settings).await?);
     }
     steps.extend(
         connections(
@@ -127,6 +128,18 @@ fn described(health: &BrokerHealth) -> String {
     }
 }
 
+/// Nothing while operators do not sign in through one.
+async fn identity_provider(settings: &Settings) -> Result<Vec<Step>, Failure> {
+    let oidc = &settings.console.oidc;
+    if !oidc.is_on() {
+        return Ok(Vec::new());
+    }
+    // As the scheduler calls it: no redirects, no cookies.
+    let http = shared::webhook::client(settings.alerts.timeout())
+        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    Ok(scheduler::examine_provider(oidc, http, SystemClock.now()).await)
+}
+
 async fn connections(
     settings: &Settings,
     routes: &Routes,
@@ -143,13 +156,16 @@ async fn connections(
         let client = worker::client(name, connection, &clock)
             .map_err(|error| Failure::Configuration(crate::exit::chain(&error)))?;
         // The step of the database has told what is wrong with it.
-        let known = match store {
-            Some(store) => credentials::get(store.conn(), name).await.ok().flatten(),
-            None => None,
+        let (known, facts) = match store {
+            Some(store) => (
+                credentials::get(store.conn(), name).await.ok().flatten(),
+                table_facts::all(store.conn()).await.unwrap_or_default(),
+            ),
+            None => (None, Vec::new()),
         };
         let now = clock.now();
         steps.push(checkup::credential(name, connection, known.as_ref(), now));
-        let tables = checkup::tables(routes, name);
+        let tables = checkup::tables(routes, name, &facts);
         steps.extend(checkup::servicenow(name, &client, &tables, &clock).await);
     }
     Ok(steps)

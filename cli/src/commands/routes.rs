@@ -43,6 +43,7 @@ fn list(routes: &Value) -> String {
         [cell(&it["name"]), state(it)]
             .into_iter()
             .chain(names.iter().map(|name| cell(&it[*name])))
+            .chain([fits(&it["choices"])])
             .collect()
     });
     let headings = [
@@ -54,6 +55,7 @@ fn list(routes: &Value) -> String {
         "table",
         "decides",
         "unmapped",
+        "choice list",
     ];
     table(&headings, rows)
 }
@@ -66,12 +68,23 @@ fn state(route: &Value) -> String {
     }
 }
 
+/// Whether the map fits the choice list of the instance.
+fn fits(choices: &Value) -> String {
+    match choices["verdict"].as_str() {
+        None => "not compared".to_owned(),
+        Some("agrees") => coloured("fits", Mood::Good),
+        Some("drifted") => coloured("does not fit", Mood::Warn),
+        Some(_) => "cannot tell".to_owned(),
+    }
+}
+
 fn described(route: &Value) -> String {
     let meanings = rows(route, "meanings", &["column", "value", "state"]);
     [
         heading(route),
         table(&["column", "value", "the request is then"], meanings),
         unmapped(route),
+        choices(&route["choices"]),
     ]
     .join("\n\n")
 }
@@ -125,8 +138,57 @@ fn unmapped(route: &Value) -> String {
     table(&headings, values)
 }
 
+fn choices(choices: &Value) -> String {
+    if choices.is_null() {
+        return "The choice list of the instance was not compared with the map yet.".to_owned();
+    }
+    let heading = format!(
+        "Choice list: {}, read at {}.",
+        fits(choices),
+        cell(&choices["read_at"])
+    );
+    if let Some(problem) = choices["problem"].as_str() {
+        return format!("{heading}\n{problem}");
+    }
+    let findings = choices["findings"].as_array().into_iter().flatten();
+    let lines = findings.map(|it| {
+        format!(
+            "\n{}: {}\n  fix: {}",
+            cell(&it["difference"]),
+            cell(&it["what"]),
+            cell(&it["fix"])
+        )
+    });
+    [heading].into_iter().chain(lines).collect()
+}
+
 fn rows(route: &Value, name: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let all = route[name].as_array().into_iter().flatten();
     all.map(|it| columns.iter().map(|name| cell(&it[*name])).collect())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_list_as_people_read_it() {
+        let drifted = json!({
+            "verdict": "drifted", "read_at": "2026-03-02T09:00:00Z", "problem": null, "compared": ["incident.state"],
+            "findings": [{
+                "difference": "unread", "column": "state", "value": "9", "label": "Awaiting Parts",
+                "what": "states_in has no entry for \"9\" (Awaiting Parts), which can be chosen in incident.state",
+                "fix": "say in states_in of the route what the value means",
+            }],
+        });
+        let untold = json!({
+            "verdict": "cannot_tell", "read_at": "2026-03-02T09:00:00Z", "findings": [], "compared": [],
+            "problem": "The account of this connection may not read sys_choice.",
+        });
+        let told = [&drifted, &untold, &Value::Null].map(choices);
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(r"\x1b\[\d+m", "");
+        settings.bind(|| insta::assert_snapshot!(told.join("\n---\n")));
+    }
 }

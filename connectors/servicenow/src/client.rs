@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::auth::Auth;
 use crate::call::Call;
 use crate::catalog::Catalog;
+use crate::choices::Choices;
 use crate::classify;
 use crate::config_error::ConfigError;
 use crate::decode;
@@ -104,6 +105,11 @@ impl Client {
     /// Comments and work notes.
     pub fn journals(&self) -> Journals {
         Journals::new(self.clone())
+    }
+
+    /// Which values columns may have.
+    pub fn choices(&self) -> Choices {
+        Choices::new(self.clone())
     }
 
     /// Checks of the connection, one step at a time.

@@ -9,10 +9,11 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
 use crate::failure::Failure;
+use crate::fields::Fields;
 use crate::kinds::{ConnectKind, UntrustworthyReason};
 use crate::list::{ListRequest, Page};
 use crate::meta::Reply;
-use crate::params::Params;
+use crate::params::{Params, WriteOptions};
 use crate::query::Query;
 use crate::zone::{ZoneProbe, zone_probe};
 
@@ -20,6 +21,8 @@ use crate::zone::{ZoneProbe, zone_probe};
 const UNKNOWN_FIELD: &str = "u_no_such_column_of_any_instance";
 /// No record has this id.
 const IMPOSSIBLE_ID: &str = "no-such-record";
+/// Nor this one, which has the form of an id, as it must have in a path (wire contract 2.1).
+const IMPOSSIBLE_SYS_ID: &str = "00000000000000000000000000000000";
 
 /// The steps. They are independent of each other; the order below finds the first cause soonest.
 #[derive(Debug, Clone)]
@@ -67,6 +70,16 @@ pub enum UnknownField {
     Forbidden,
     /// The table shows no rows at all, so that nothing can be said.
     Unknown,
+}
+
+/// What an instance says to a change without content of a record that cannot exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteAccess {
+    /// "No Record found": it looks for the record before it looks at the right to change it (wire contract 2.8, E8), so nothing is told
+    /// but that the API lets the account through.
+    Untold,
+    /// It says that it has changed the record.
+    Answered,
 }
 
 impl Probe {
@@ -164,6 +177,21 @@ impl Probe {
             Ok(reply) if reply.value.rows.is_empty() => Ok(UnknownField::NoRows),
             Ok(_) => Ok(UnknownField::Dropped),
             Err(Error::Forbidden { .. }) => Ok(UnknownField::Forbidden),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries to change a record that cannot exist, with no column in the body: whatever the instance answers, nothing is changed. A
+    /// refusal is an error, as of every call.
+    pub async fn table_write(&self, table: &str) -> Result<WriteAccess, Error> {
+        let options = WriteOptions::echo_of(&Fields::new());
+        let table = self.client.table(table);
+        match table
+            .update(IMPOSSIBLE_SYS_ID, &Fields::new(), &options)
+            .await
+        {
+            Ok(_) => Ok(WriteAccess::Answered),
+            Err(Error::NotFound { .. }) => Ok(WriteAccess::Untold),
             Err(error) => Err(error),
         }
     }

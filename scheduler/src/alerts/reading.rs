@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use shared::alert::AlertName;
+use shared::choices;
 use shared::config::AlertRules;
 use shared::drift::Verdict;
 use shared::job::JobState;
 use shared::store::alerts::{self, Finding};
 use shared::store::drift::Report;
 use shared::store::jobs::LaneCount;
-use shared::store::{StoreError, circuits, credentials, drift, jobs, processes};
+use shared::store::{StoreError, choice_lists, circuits, credentials, drift, jobs, processes};
 
 use super::wording::{counted, span};
 use crate::Scheduler;
@@ -91,6 +92,7 @@ pub(super) async fn all(scheduler: &Scheduler, now: DateTime<Utc>) -> Result<Rea
         (AlertName::AmbiguousCreates, ambiguous(scheduler).await?),
         (AlertName::FailedCallbacks, callbacks(scheduler).await?),
         (AlertName::DriftFound, drift_found(scheduler).await?),
+        (AlertName::ChoiceDrift, choice_drift(scheduler).await?),
     ]);
     let (age, refused) = credentials_of(scheduler, now).await?;
     readings.insert(AlertName::CredentialAge, age);
@@ -283,6 +285,27 @@ async fn drift_found(scheduler: &Scheduler) -> Result<Reading, StoreError> {
     Ok(Reading::at_least(
         all,
         threshold(rules, AlertName::DriftFound),
+        findings,
+    ))
+}
+
+/// What breaks, with the entry of the map that it is about. An instance whose lists cannot be read is not told here: most accounts may
+/// not read them, and nothing else needs them.
+async fn choice_drift(scheduler: &Scheduler) -> Result<Reading, StoreError> {
+    let readings = choice_lists::all(scheduler.store.conn()).await?;
+    let mut findings = Vec::new();
+    for route in scheduler.routes.iter() {
+        let reading = readings.iter().find(|it| it.is_of(route));
+        let lists = reading.map(|it| it.lists.as_slice());
+        let found = choices::compare(&route.states, lists.unwrap_or_default());
+        let breaking = found.iter().filter(|it| it.difference.breaks());
+        findings.extend(breaking.map(|it| finding(&route.name, it.to_string())));
+    }
+    let count = i64::try_from(findings.len()).unwrap_or(i64::MAX);
+    let rules = &scheduler.settings.alerts.rules;
+    Ok(Reading::at_least(
+        count,
+        threshold(rules, AlertName::ChoiceDrift),
         findings,
     ))
 }

@@ -87,6 +87,12 @@ pub(crate) fn words(name: AlertName) -> Words {
             "drift-is-found",
             "See `ticketbridge drift show`. What was missed is read by now; what is flagged wants a look.",
         ),
+        AlertName::ChoiceDrift => (
+            "State maps do not fit choice lists",
+            "/console/routes",
+            "a-state-map-does-not-fit-the-choice-list",
+            "Mend the entry that is named, in states_in or states_out of the route, and restart scheduler and workers.",
+        ),
     };
     Words {
         title,
@@ -120,6 +126,14 @@ pub(super) fn headline(name: AlertName, figure: i64, places: usize) -> String {
         }
         AlertName::FailedCallbacks => format!("{} not taken", counted(figure, "callback was")),
         AlertName::DriftFound => format!("{} found", counted(figure, "difference was")),
+        AlertName::ChoiceDrift => format!(
+            "{} not fit the choice lists",
+            if figure == 1 {
+                "1 entry of a state map does".to_owned()
+            } else {
+                format!("{figure} entries of state maps do")
+            }
+        ),
     }
 }
 

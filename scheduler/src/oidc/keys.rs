@@ -87,7 +87,12 @@ impl Provider {
 }
 
 impl Keys {
-    async fn read(
+    /// Whether none of them can be used.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) async fn read(
         &mut self,
         provider: &Provider,
         metadata: &Metadata,

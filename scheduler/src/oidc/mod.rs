@@ -5,6 +5,7 @@
 //! the check of one signature, which ring does, and of five claims.
 
 mod claims;
+mod examine;
 mod flow;
 mod id_token;
 mod keys;
@@ -19,6 +20,7 @@ use reqwest::Client;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
+pub use examine::examine;
 pub(crate) use sign_in::{begin, finish};
 
 use keys::Keys;

@@ -162,7 +162,7 @@ impl From<Refusal> for Problem {
 }
 
 /// What happened to a call, for people who only want in; the log has the whole.
-fn in_short(error: &reqwest::Error) -> String {
+pub(super) fn in_short(error: &reqwest::Error) -> String {
     match error.status() {
         Some(status) => format!("it answered {status}"),
         None if error.is_timeout() => "nothing came in time".to_owned(),

@@ -37,6 +37,8 @@ pub struct AlertRules {
     pub failed_callbacks: AlertRule,
     /// Differences that the last comparison of a table has found.
     pub drift_found: AlertRule,
+    /// Entries of state maps that do not fit the choice lists of the instance.
+    pub choice_drift: AlertRule,
 }
 
 /// One rule.
@@ -93,6 +95,7 @@ impl AlertRules {
             AlertName::AmbiguousCreates => &self.ambiguous_creates,
             AlertName::FailedCallbacks => &self.failed_callbacks,
             AlertName::DriftFound => &self.drift_found,
+            AlertName::ChoiceDrift => &self.choice_drift,
         }
     }
 
@@ -142,6 +145,7 @@ fn most(name: AlertName) -> Option<(u32, &'static str)> {
         | AlertName::OldestDue
         | AlertName::ConnectionHeld
         | AlertName::CredentialRefused
-        | AlertName::DriftFound => None,
+        | AlertName::DriftFound
+        | AlertName::ChoiceDrift => None,
     }
 }

@@ -86,6 +86,9 @@ pub struct ConnectionSettings {
     /// Tickets updated within so many days are compared.
     #[schemars(range(min = 1, max = 3650))]
     pub drift_days: u32,
+    /// How often the choice lists of a table are compared with the state maps, in hours. 0: never.
+    #[schemars(range(min = 0, max = 720))]
+    pub choices_hours: u64,
     /// Orders and comments: seconds of silence before a second one may be sent.
     #[schemars(range(min = 1, max = 86_400))]
     pub quiet_seconds: u64,
@@ -123,6 +126,7 @@ impl Default for ConnectionSettings {
             reconcile_minutes: 30,
             drift_minutes: 60,
             drift_days: 30,
+            choices_hours: 24,
             quiet_seconds: 150,
             person_cache_hours: 24,
         }
@@ -163,6 +167,11 @@ impl ConnectionSettings {
     /// `drift_days` as a duration.
     pub fn drift_reach(&self) -> TimeDelta {
         TimeDelta::days(i64::from(self.drift_days))
+    }
+
+    /// `choices_hours` as a duration; `None` when the comparison is off.
+    pub fn choices(&self) -> Option<Duration> {
+        (self.choices_hours > 0).then(|| Duration::from_hours(self.choices_hours))
     }
 
     /// `quiet_seconds` as a duration.

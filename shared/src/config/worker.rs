@@ -16,7 +16,7 @@ pub struct WorkerSettings {
     /// `create_ticket` jobs at a time, per connection.
     #[schemars(range(min = 1, max = 1024))]
     pub create_ticket_concurrency: usize,
-    /// `get_ticket_status`, `check_drift` and `check_connection` jobs at a time, per connection.
+    /// `get_ticket_status`, `check_drift`, `check_choices` and `check_connection` jobs at a time, per connection.
     #[schemars(range(min = 1, max = 256))]
     pub ticket_status_concurrency: usize,
     /// `update_servicenow_status` jobs at a time, per connection.
@@ -54,9 +54,10 @@ impl WorkerSettings {
     pub fn concurrency(&self, kind: JobKind) -> usize {
         match kind {
             JobKind::CreateTicket => self.create_ticket_concurrency,
-            JobKind::GetTicketStatus | JobKind::CheckDrift | JobKind::CheckConnection => {
-                self.ticket_status_concurrency
-            }
+            JobKind::GetTicketStatus
+            | JobKind::CheckDrift
+            | JobKind::CheckConnection
+            | JobKind::CheckChoices => self.ticket_status_concurrency,
             JobKind::UpdateServicenowStatus => self.update_status_concurrency,
             JobKind::DeliverCallback => self.callback_concurrency,
         }
@@ -69,6 +70,7 @@ impl WorkerSettings {
             JobKind::GetTicketStatus
             | JobKind::CheckDrift
             | JobKind::CheckConnection
+            | JobKind::CheckChoices
             | JobKind::UpdateServicenowStatus
             | JobKind::DeliverCallback => 256,
         }

@@ -17,6 +17,7 @@ pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod cadences;
+pub mod choice_lists;
 pub mod circuits;
 pub mod connection_checks;
 pub mod credentials;

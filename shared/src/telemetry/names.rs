@@ -76,6 +76,10 @@ pub const DRIFT_FOUND_TOTAL: &str = "ticketbridge_drift_found_total";
 /// Missed changes that they read. Labels: `connection`, `table`.
 pub const DRIFT_REPAIRED_TOTAL: &str = "ticketbridge_drift_repaired_total";
 
+/// Entries of the state map of a route that do not fit the choice lists of the instance, so that tickets go wrong; NaN while it cannot be
+/// told. Label: `route`.
+pub const CHOICE_DRIFT: &str = "ticketbridge_choice_drift";
+
 /// Rows that were removed because they were old. Label: `kind`.
 pub const RETENTION_REMOVED_TOTAL: &str = "ticketbridge_retention_removed_total";
 
@@ -189,4 +193,8 @@ fn describe_servicenow() {
     describe_counter!(DRIFT_CHECKED_TOTAL, "Tickets compared with the instance");
     describe_counter!(DRIFT_FOUND_TOTAL, "Differences that were found");
     describe_counter!(DRIFT_REPAIRED_TOTAL, "Missed changes that were read");
+    describe_gauge!(
+        CHOICE_DRIFT,
+        "Entries of a state map that do not fit the choice lists"
+    );
 }

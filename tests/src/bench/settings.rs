@@ -50,6 +50,7 @@ max_in_flight = {concurrency}
 poll_seconds = {poll_seconds}
 reconcile_minutes = 600
 drift_minutes = 0
+choices_hours = 0
 [sources.idm]
 [[routes]]
 name = "access"

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use simulator::{Hibernate, Options, Simulator};
 use tests::binary::Home;
+use tests::oidc_provider::{Behaviour, OidcProvider};
 
 use crate::redacted;
 
@@ -36,25 +37,95 @@ short_description = "{{{{ item }}}}"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_is_well() {
     let (home, simulator) = stage(|it| it).await;
+    simulator.set_knobs(|knobs| knobs.field_acl.clear());
+    let before = simulator.dump();
     let ended = home.run("doctor").with_code(0);
     redacted(&home, || assert_snapshot!(ended.stdout));
     assert!(!ended.stdout.contains('\u{1b}'), "{ended}");
     let steps = home.run("doctor --json").with_code(0).json();
-    assert!(
-        steps
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|step| step["verdict"] == "good"),
-        "{steps:#}"
+    let is_well = |step: &serde_json::Value| {
+        // A right to write cannot be proved without writing.
+        step["verdict"] == "good" || (step["tried"] == "write" && step["verdict"] == "skipped")
+    };
+    assert!(steps.as_array().unwrap().iter().all(is_well), "{steps:#}");
+    let tickets = |it: &std::collections::BTreeMap<String, Vec<simulator::RowMap>>| {
+        it.get("incident").cloned().unwrap_or_default()
+    };
+    assert_eq!(
+        tickets(&simulator.dump()),
+        tickets(&before),
+        "it changes nothing"
     );
-    let writes = simulator.calls(&simulator::CallFilter::default());
-    assert!(
-        writes
-            .iter()
-            .all(|call| call.method == "GET" || call.kind == "token"),
-        "it only reads"
+    let calls = simulator.calls(&simulator::CallFilter::default());
+    let writes = calls
+        .iter()
+        .filter(|call| call.method != "GET" && call.kind != "token");
+    let statuses: Vec<_> = writes
+        .map(|call| (call.method.as_str(), call.status))
+        .collect();
+    assert_eq!(
+        statuses,
+        [("PATCH", Some(404)); 2],
+        "a record that cannot exist"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_may_not_read_choices() {
+    let (home, _simulator) = stage(|it| it).await;
+    let ended = home.run("doctor --connection main").with_code(0);
+    redacted(&home, || assert_snapshot!(ended.stdout));
+}
+
+/// A provider, and a home whose operators sign in through it.
+async fn with_provider(change: impl Fn(String) -> String) -> (Home, OidcProvider) {
+    let provider = OidcProvider::start().await;
+    let preset = change(provider.preset());
+    let (home, _simulator) = stage(|it| format!("{preset}{it}")).await;
+    (home, provider)
+}
+
+/// What `doctor` says of the provider.
+fn of_provider(home: &Home) -> String {
+    let ended = home.run("doctor");
+    let mut shown = String::new();
+    let mut is_about = false;
+    for line in ended.stdout.lines() {
+        if !line.starts_with(' ') {
+            is_about = line.contains("identity provider");
+        }
+        if is_about {
+            shown.push_str(line);
+            shown.push('\n');
+        }
+    }
+    shown
+}
+
+fn shown(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"localhost:\d+", "[provider]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[provider by another name]");
+    settings.bind(|| assert_snapshot!(name, text));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_the_identity_provider() {
+    let (home, provider) = with_provider(|it| it).await;
+    shown("a_provider_that_is_well", &of_provider(&home));
+    provider.behave(Behaviour {
+        published: Vec::new(),
+        ..Behaviour::of("vera", &["desk"])
+    });
+    shown("a_provider_without_keys", &of_provider(&home));
+    provider.stop().await;
+    shown("a_provider_that_is_away", &of_provider(&home));
+    // By another name than the one that it has for itself.
+    let (home, _provider) = with_provider(|it| it.replace("localhost", "127.0.0.1")).await;
+    shown("another_issuer", &of_provider(&home));
+    let (home, _provider) =
+        with_provider(|it| it.replace("\"\nclient_id", "/console\"\nclient_id")).await;
+    shown("an_issuer_with_a_wrong_path", &of_provider(&home));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

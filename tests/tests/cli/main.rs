@@ -31,6 +31,7 @@ base_url = "http://127.0.0.1:1"
 auth = "basic"
 user = "bridge"
 password = "fictional-password"
+choices_hours = 0
 [sources.idm]
 [[routes]]
 name = "access"

@@ -284,6 +284,8 @@ fn routes_are_listed_and_switched(home: &Home) {
     let name = routes[0]["name"].as_str().expect("a name");
     let shown = home.run(&format!("routes show {name}")).with_code(0);
     assert!(shown.stdout.contains("THE REQUEST IS THEN"), "{shown}");
+    let uncompared = "The choice list of the instance was not compared with the map yet.";
+    assert!(shown.stdout.contains(uncompared), "{shown}");
     let off = home
         .run(&format!("routes off {name} --reason freeze"))
         .with_code(0);

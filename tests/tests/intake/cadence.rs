@@ -8,6 +8,7 @@ use shared::job::{JobState, Lease};
 use shared::request::RequestState;
 use shared::store::audit::Actor;
 use shared::store::cadences;
+use shared::store::choice_lists::{self, Reading};
 use shared::store::jobs::{self, Ending};
 use shared::store::requests::{self, Change};
 use shared::store::tickets::{self, Saved};
@@ -183,6 +184,40 @@ async fn missed_turns_are_not_made_up_for(bridge: &Bridge) {
             cadence.name
         );
     }
+}
+
+#[tokio::test]
+async fn choice_lists_are_compared_although_no_ticket_is_open() {
+    let nightly = PRESET.replacen("choices_hours = 0\n", "", 1);
+    let bridge = Bridge::with(Flavour::Sqlite, &nightly).await;
+    assert_eq!(tick(&bridge.scheduler).await.unwrap(), 3, "one a table");
+    let conn = bridge.store().conn();
+    let mut seen = Vec::new();
+    for bell in bridge.bells(LANE).await {
+        let job = jobs::find(conn, bell).await.unwrap().unwrap();
+        assert_eq!(job.kind, "check_choices.v1");
+        seen.push(job.payload["table"].as_str().unwrap().to_owned());
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["incident", "sc_req_item", "sc_task"]);
+    let all = cadences::list(conn).await.unwrap();
+    let of_choices = all.iter().find(|it| it.name == "choices:main:incident");
+    assert_eq!(of_choices.unwrap().every, Duration::from_hours(24));
+    // What a table without a route once offered is forgotten.
+    for table in ["incident", "u_old"] {
+        let reading = Reading {
+            connection: "main".into(),
+            table: table.into(),
+            read_at: bridge.clock.now(),
+            problem: None,
+            lists: Vec::new(),
+        };
+        choice_lists::put(conn, &reading).await.unwrap();
+    }
+    settle(&bridge.scheduler).await.unwrap();
+    let left = choice_lists::all(conn).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].table, "incident");
 }
 
 #[tokio::test]

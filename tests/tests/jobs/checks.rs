@@ -145,6 +145,27 @@ async fn each_fault_of_the_instance_is_named_with_its_fix() {
 }
 
 #[tokio::test]
+async fn rights_to_choices_and_to_write_are_told_without_writing() {
+    let it = Running::start(Flavour::Sqlite).await;
+    let of_access = async || -> Vec<Step> {
+        let steps = check(&it, &it.worker, "main").await;
+        let is_wanted = |step: &Step| {
+            step.part == "main/incident" && ["choices", "write"].contains(&step.tried.as_str())
+        };
+        steps.into_iter().filter(is_wanted).collect()
+    };
+    snapshot("no_right_to_choices", &of_access().await);
+    it.show_choices();
+    it.opened("R1", "access").await;
+    snapshot("all_rights", &of_access().await);
+    it.fault("PATCH", "incident", 1, &json!({"api_acl_denied": true}));
+    snapshot("no_right_to_write", &of_access().await);
+    assert_eq!(it.records("incident").len(), 1, "nothing was made");
+    let ticket = &it.records("incident")[0];
+    assert_eq!(ticket["sys_mod_count"], "0", "nothing was changed");
+}
+
+#[tokio::test]
 async fn a_silence_that_was_asked_for_is_kept() {
     let it = Running::start(Flavour::Sqlite).await;
     let body =

@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod budget;
 mod checks;
+mod choices;
 mod create;
 mod credentials;
 mod holds;

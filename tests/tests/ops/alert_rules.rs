@@ -26,6 +26,7 @@ with_receiver!(
     a_source_that_is_not_told_fires_until_it_is,
     limits_that_last_fire_until_they_end,
     drift_fires_until_a_comparison_is_clean,
+    a_map_that_does_not_fit_fires_until_it_is_mended,
 );
 
 /// Lets dead jobs run again.
@@ -333,6 +334,50 @@ async fn drift_fires_until_a_comparison_is_clean(it: &Running, receiver: &Receiv
         [
             "[local] warning: 1 difference was found",
             "[local] over: Drift is found"
+        ]
+    );
+}
+
+async fn a_map_that_does_not_fit_fires_until_it_is_mended(it: &Running, receiver: &Receiver) {
+    let name = AlertName::ChoiceDrift;
+    it.read_choices("problem").await;
+    assert_eq!(
+        state(it, name).await,
+        AlertState::Resolved,
+        "what cannot be told is no drift"
+    );
+    it.show_choices();
+    it.read_choices("problem").await;
+    assert_eq!(state(it, name).await, AlertState::Resolved);
+    it.add_choice("problem", "state", "105", "Waits for the vendor");
+    it.read_choices("problem").await;
+    assert_eq!(state(it, name).await, AlertState::Firing);
+    insta::assert_snapshot!("a_map_that_does_not_fit", first_text(it, receiver, name));
+    // A scheduler that starts with a map that knows the value.
+    let values = [
+        ("101", "open"),
+        ("102", "in_progress"),
+        ("103", "in_progress"),
+        ("104", "in_progress"),
+        ("105", "on_hold"),
+        ("106", "fulfilled"),
+        ("107", "fulfilled"),
+    ];
+    let map: Vec<String> = values
+        .iter()
+        .map(|(value, state)| format!("\"{value}\" = \"{state}\""))
+        .collect();
+    let route = "name = \"problem\"\n";
+    let mended = format!("{route}states_in = {{ {} }}\n", map.join(", "));
+    let scheduler = it.scheduler_with(route, &mended).await;
+    scheduler::alerts::tick(&scheduler).await.unwrap();
+    assert_eq!(it.alert(name).await.standing.state, AlertState::Resolved);
+    scheduler::alerts::deliver(&scheduler).await.unwrap();
+    assert_eq!(
+        told(receiver, name),
+        [
+            "[local] warning: 1 entry of a state map does not fit the choice lists",
+            "[local] over: State maps do not fit choice lists"
         ]
     );
 }

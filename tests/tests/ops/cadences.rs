@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::operator::Role;
 use tests::bridge::Api;
+use tests::databases::Flavour;
 use tests::running::Running;
 
 on_both!(
@@ -96,4 +97,35 @@ async fn the_console_does_the_same(it: &Running) {
     assert_eq!(resumed.location, "/console/cadences?flash=resumed");
     let asked = omar.post(&format!("{path}/run"), &[]).await;
     assert_eq!(asked.location, "/console/cadences?flash=asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn choice_lists_are_read_every_night_and_when_somebody_asks() {
+    let it = Running::tuned(Flavour::Sqlite, "choices_hours = 24").await;
+    it.show_choices();
+    let reads = || it.calls("table.list", "sys_choice");
+    it.look().await;
+    let tables = reads();
+    assert!(
+        tables >= 4,
+        "each table of a route, although no ticket is open: {tables}"
+    );
+    it.pass(Duration::from_hours(23), Duration::from_hours(1))
+        .await;
+    assert_eq!(reads(), tables);
+    it.pass(Duration::from_hours(1), Duration::from_hours(1))
+        .await;
+    assert_eq!(reads(), 2 * tables);
+    let mut omar = it.bridge.signed_in("omar", Role::Operator).await;
+    let page = omar.get("/console/cadences").await.words();
+    assert!(
+        page.contains("incident of main compares choice lists with the state maps"),
+        "{page}"
+    );
+    let asked = omar
+        .post("/console/cadences/choices:main:incident/run", &[])
+        .await;
+    assert_eq!(asked.location, "/console/cadences?flash=asked");
+    it.look().await;
+    assert_eq!(reads(), 2 * tables + 1);
 }

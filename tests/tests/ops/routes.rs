@@ -14,6 +14,8 @@ on_both!(
     a_second_press_is_told_since_when_and_by_whom,
     a_value_that_nobody_mapped_is_counted_and_dated,
     the_console_asks_before_it_switches,
+    a_choice_that_nobody_mapped_shows_before_a_ticket_has_it,
+    a_map_that_was_mended_fits_at_once,
 );
 
 const PATH: &str = "/v1/ops/routes/access";
@@ -191,4 +193,82 @@ async fn the_console_asks_before_it_switches(it: &Running) {
     assert_eq!(on.location, "/console/routes?flash=switched-on");
     let mut vera = it.bridge.signed_in("vera", Role::Viewer).await;
     assert_eq!(vera.get("/console/routes/access/off").await.status, 403);
+}
+
+/// What the page of a route says about the choice list.
+fn card(words: &str) -> &str {
+    let (_, from) = words
+        .split_once("Values that can be chosen ")
+        .unwrap_or_else(|| panic!("no card in {words}"));
+    let (card, _) = from.split_once(" What a ticket says").unwrap();
+    card
+}
+
+async fn a_choice_that_nobody_mapped_shows_before_a_ticket_has_it(it: &Running) {
+    let vera = it.bridge.operator("vera", Role::Viewer).await;
+    let mut ada = it.bridge.signed_in("ada", Role::Viewer).await;
+    assert_eq!(vera.get(PATH).await.body["choices"], Value::Null);
+    let page = ada.get("/console/routes/access").await;
+    assert!(
+        card(&page.words()).starts_with("The choice list of the instance was not compared"),
+        "{}",
+        page.words()
+    );
+    // The account may not read choice lists.
+    it.read_choices("incident").await;
+    let choices = vera.get(PATH).await.body["choices"].clone();
+    assert_eq!(choices["verdict"], "cannot_tell");
+    let problem = choices["problem"].as_str().unwrap();
+    assert!(problem.contains("may not read sys_choice"), "{problem}");
+    let page = ada.get("/console/routes/access").await;
+    assert!(
+        card(&page.words()).contains("cannot tell The account of this connection"),
+        "{}",
+        page.words()
+    );
+    it.show_choices();
+    it.read_choices("incident").await;
+    let all = vera.get("/v1/ops/routes").await.body;
+    let told = |name: &str| {
+        let mut items = super::items(&all).iter();
+        let route = items.find(|it| it["name"] == name).unwrap();
+        route["choices"]["verdict"].clone()
+    };
+    assert_eq!(
+        [told("access"), told("owned"), told("task")],
+        [json!("agrees"), json!("agrees"), Value::Null]
+    );
+    it.add_choice("incident", "state", "9", "Awaiting Parts");
+    it.end_choice("incident", "state", "8");
+    it.read_choices("incident").await;
+    let drifted = vera.get(PATH).await.body["choices"].clone();
+    insta::assert_json_snapshot!("a_map_that_does_not_fit", drifted, {".read_at" => "[when]"});
+    let page = ada.get("/console/routes/access").await;
+    let words = page.words();
+    let read_at = drifted["read_at"].as_str().unwrap();
+    assert!(words.contains("compared 2026-"), "{read_at} in {words}");
+    insta::with_settings!({filters => vec![(r"2026-\d\d-\d\d \d\d:\d\d:\d\d UTC", "[when]")]}, {
+        insta::assert_snapshot!("a_map_that_does_not_fit_as_people_read_it", card(&words));
+    });
+    let list = ada.get("/console/routes").await.words();
+    assert!(list.contains("does not fit for access"), "{list}");
+}
+
+/// The lists are kept as they were read, and compared with the map as it is.
+async fn a_map_that_was_mended_fits_at_once(it: &Running) {
+    it.show_choices();
+    it.add_choice("task", "state", "9", "Awaiting Parts");
+    it.read_choices("sc_task").await;
+    let shown = |answer: &Value| answer["choices"]["verdict"].clone();
+    let vera = it.bridge.operator("vera", Role::Viewer).await;
+    let before = vera.get("/v1/ops/routes/task").await.body;
+    assert_eq!(shown(&before), "drifted", "{before}");
+    let route = "name = \"task\"\n";
+    let map = "{ \"-5\" = \"on_hold\", \"1\" = \"open\", \"2\" = \"in_progress\", \"3\" = \"fulfilled\", \
+               \"4\" = \"denied\", \"7\" = \"cancelled\", \"9\" = \"on_hold\" }";
+    let mended = format!("{route}states_in = {map}\n");
+    let scheduler = it.scheduler_with(route, &mended).await;
+    let url = it.bridge.serve(scheduler).await;
+    let after = vera.at(&url).get("/v1/ops/routes/task").await.body;
+    assert_eq!(shown(&after), "agrees", "{after}");
 }

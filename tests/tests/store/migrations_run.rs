@@ -11,8 +11,8 @@ use shared::store::audit::{self, Actor};
 use shared::store::credentials::{self, Seen};
 use shared::store::requests::{self, Change};
 use shared::store::{
-    StoreError, alerts, attempts, cadences, circuits, connection_checks, cursors, drift,
-    idempotency, jobs, lane_limits, minutes, new_id, notes, operations, operators, people,
+    StoreError, alerts, attempts, cadences, choice_lists, circuits, connection_checks, cursors,
+    drift, idempotency, jobs, lane_limits, minutes, new_id, notes, operations, operators, people,
     processes, sources, state_maps, switches, table_facts, tickets,
 };
 use shared::ticket::TicketKind;
@@ -144,6 +144,21 @@ async fn fill_operators(db: &TestDatabase) {
     tx.commit().await.unwrap();
 }
 
+/// Read twice: the second reading takes the place of the first.
+async fn fill_choices(db: &TestDatabase) {
+    let (conn, now) = (db.store.conn(), start());
+    let reading = choice_lists::Reading {
+        connection: "main".into(),
+        table: "incident".into(),
+        read_at: now,
+        problem: None,
+        lists: Vec::new(),
+    };
+    choice_lists::put(conn, &reading).await.unwrap();
+    choice_lists::put(conn, &reading).await.unwrap();
+    assert_eq!(choice_lists::all(conn).await.unwrap(), [reading]);
+}
+
 /// What does not hang on a request.
 async fn fill_the_rest(db: &TestDatabase) {
     let (conn, now) = (db.store.conn(), start());
@@ -211,6 +226,7 @@ async fn fill_the_rest(db: &TestDatabase) {
     table_facts::set_honours(conn, "main", "incident", true)
         .await
         .unwrap();
+    fill_choices(db).await;
     connection_checks::ask(conn, new_id(now), "main", "operator:vera", now)
         .await
         .unwrap();
@@ -390,6 +406,7 @@ async fn a_migrated_database_is_ready(db: &TestDatabase) {
         "audit_entries",
         "audit_seals",
         "cadences",
+        "choice_lists",
         "circuits",
         "connection_checks",
         "credentials",

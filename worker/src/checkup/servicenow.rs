@@ -6,6 +6,8 @@ use servicenow_client::{OwnUser, Probe, TokenState, UnknownField};
 use shared::checkup::{Step, Verdict};
 use shared::clock::SharedClock;
 
+use super::{CheckedTable, access};
+
 /// Above this difference of clocks, time stamps of both sides are hard to compare.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
@@ -13,7 +15,7 @@ const SKEW: TimeDelta = TimeDelta::seconds(60);
 pub async fn examine(
     name: &str,
     client: &Client,
-    tables: &[String],
+    tables: &[CheckedTable],
     clock: &SharedClock,
 ) -> Vec<Step> {
     let probe = client.probe();
@@ -33,7 +35,13 @@ pub async fn examine(
         }
     }
     for table in tables {
-        steps.extend(table_steps(name, &probe, table).await);
+        let part = format!("{name}/{}", table.name);
+        let (read, may_read) = table_steps(&part, &probe, &table.name).await;
+        steps.extend(read);
+        if may_read {
+            steps.push(access::choices(&part, client, &table.name).await);
+            steps.push(access::write(&part, client, table).await);
+        }
     }
     steps
 }
@@ -124,25 +132,25 @@ fn account(user: Option<&OwnUser>) -> (Verdict, String, String) {
     }
 }
 
-async fn table_steps(name: &str, probe: &Probe, table: &str) -> Vec<Step> {
-    let part = format!("{name}/{table}");
+/// What reading it shows, and whether it can be read at all: without that, further steps would only say the same.
+async fn table_steps(part: &str, probe: &Probe, table: &str) -> (Vec<Step>, bool) {
     let rows = match probe.table_read(table).await {
         Ok(reply) => reply.value.rows.len(),
-        Err(error) => return vec![failed(&part, "read", &error)],
+        Err(error) => return (vec![failed(part, "read", &error)], false),
     };
     let mut steps = vec![if rows == 0 {
         let fix = "an empty answer may also mean no right to read: give the account a role that reads this table";
-        Step::new(&part, "read", Verdict::Warning, "no row is visible", fix)
+        Step::new(part, "read", Verdict::Warning, "no row is visible", fix)
     } else {
-        Step::new(&part, "read", Verdict::Good, "rows are visible", "")
+        Step::new(part, "read", Verdict::Good, "rows are visible", "")
     }];
     steps.push(match probe.control_query(table).await {
-        Ok(reply) if reply.value == 0 => Step::new(&part, "conditions", Verdict::Good, "honoured", ""),
+        Ok(reply) if reply.value == 0 => Step::new(part, "conditions", Verdict::Good, "honoured", ""),
         Ok(_) => {
             let fix = "ask the administrator for query access (query ACLs) to sys_id; lists cannot be believed until then";
-            Step::new(&part, "conditions", Verdict::Bad, "a query for an impossible id returned rows", fix)
+            Step::new(part, "conditions", Verdict::Bad, "a query for an impossible id returned rows", fix)
         }
-        Err(error) => failed(&part, "conditions", &error),
+        Err(error) => failed(part, "conditions", &error),
     });
     if let Ok(found) = probe.unknown_field(table).await {
         let (verdict, text) = match found {
@@ -151,13 +159,13 @@ async fn table_steps(name: &str, probe: &Probe, table: &str) -> Vec<Step> {
             UnknownField::Forbidden => (Verdict::Good, "refused"),
             UnknownField::Unknown => (Verdict::Skipped, "no row to try it on"),
         };
-        steps.push(Step::new(&part, "unknown columns", verdict, text, ""));
+        steps.push(Step::new(part, "unknown columns", verdict, text, ""));
     }
     steps.push(match probe.zone(table).await {
-        Ok(found) => zone(&part, found),
-        Err(error) => failed(&part, "time zone", &error),
+        Ok(found) => zone(part, found),
+        Err(error) => failed(part, "time zone", &error),
     });
-    steps
+    (steps, true)
 }
 
 fn zone(part: &str, found: Option<ZoneProbe>) -> Step {
@@ -189,7 +197,7 @@ fn zone(part: &str, found: Option<ZoneProbe>) -> Step {
     }
 }
 
-fn failed(part: &str, step: &'static str, error: &Error) -> Step {
+pub(super) fn failed(part: &str, step: &'static str, error: &Error) -> Step {
     if let Error::Held(held) = error {
         let fix = "nothing is to be mended: the instance has asked for quiet, or its calls are used up; check again after that";
         return Step::new(part, step, Verdict::Warning, held.to_string(), fix);

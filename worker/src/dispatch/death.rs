@@ -37,7 +37,9 @@ pub(super) fn mourn(job: &Claimed, class: &str, reason: &str, effects: &mut Effe
         Ok(JobKind::GetTicketStatus) => {
             Wish::of(request_id, "ticket.not_read").raise(Attention::NotRead(reason))
         }
-        Ok(JobKind::CheckDrift | JobKind::CheckConnection) | Err(_) => return,
+        Ok(JobKind::CheckDrift | JobKind::CheckConnection | JobKind::CheckChoices) | Err(_) => {
+            return;
+        }
     };
     push(effects, wish);
 }

@@ -8,8 +8,8 @@ use shared::job::Lease;
 use shared::store::audit::{self, Entry};
 use shared::store::jobs::{Ending, QueuedJob};
 use shared::store::{
-    StoreError, attempts, cadences, circuits, connection_checks, cursors, drift, jobs, notes,
-    people, table_facts,
+    StoreError, attempts, cadences, choice_lists, circuits, connection_checks, cursors, drift,
+    jobs, notes, people, table_facts,
 };
 use uuid::Uuid;
 
@@ -130,6 +130,9 @@ async fn write_knowledge(
     }
     if let Some(check) = &effects.check {
         connection_checks::end(tx, check, now).await?;
+    }
+    if let Some(reading) = &effects.choices {
+        choice_lists::put(tx, reading).await?;
     }
     for noted in &effects.audit {
         audit::append(tx, &entry(noted), now).await?;

@@ -125,7 +125,8 @@ fn missing() -> Outcome {
     Outcome::dead("missing", "the request or its ticket is no longer stored")
 }
 
-fn gone(what: &str) -> Outcome {
+/// Parks the job: the configuration once had it.
+pub(super) fn gone(what: &str) -> Outcome {
     Outcome::Park {
         scope: None,
         class: "configuration",

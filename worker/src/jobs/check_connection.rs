@@ -1,4 +1,4 @@
-//! `check_connection.v1`: tries a connection step by step for an operator (N14). It only reads.
+//! `check_connection.v1`: tries a connection step by step for an operator (N14). It changes nothing.
 //!
 //! An open circuit does not keep it away, for it is how one finds out; and it says nothing about circuits, so that nothing is opened or
 //! closed by it. The budget is asked before each call, as by every job.
@@ -11,7 +11,7 @@ use shared::checkup::{Step, Verdict};
 use shared::config::Auth;
 use shared::job::ConnectionCheck;
 use shared::store::connection_checks::Made;
-use shared::store::credentials;
+use shared::store::{credentials, table_facts};
 
 use recorded::{Recorded, Records};
 
@@ -69,7 +69,8 @@ async fn steps(run: &Run<'_>, connection: &Connection) -> Ran<Vec<Step>> {
         },
         records: records.clone(),
     }));
-    let tables = checkup::tables(&run.ctx.routes, name);
+    let facts = table_facts::all(run.ctx.store.conn()).await?;
+    let tables = checkup::tables(&run.ctx.routes, name, &facts);
     steps.extend(checkup::servicenow(name, &recorded, &tables, &run.ctx.clock).await);
     for call in records.take() {
         run.record(call);

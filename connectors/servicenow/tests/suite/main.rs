@@ -2,6 +2,7 @@
 
 mod catalog;
 mod changes;
+mod choices;
 mod errors;
 mod fixtures;
 mod people;

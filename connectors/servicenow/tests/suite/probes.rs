@@ -1,6 +1,6 @@
 //! The steps with which a caller shows what is wrong with a connection.
 
-use servicenow_client::{Client, OwnUser, UnknownField};
+use servicenow_client::{Client, OwnUser, UnknownField, WriteAccess};
 
 use crate::responder::{Act, Responder, Seen, basic, html, json};
 
@@ -168,4 +168,23 @@ async fn the_zone_is_tried_on_a_row_of_the_table() {
             .expect("an answer"),
         None
     );
+}
+
+#[tokio::test]
+async fn the_right_to_write_is_tried_with_nothing_in_the_body() {
+    let missing = r#"{"error":{"message":"No Record found","detail":"Record doesn't exist or ACL restricts the record retrieval"},"status":"failure"}"#;
+    let refused = r#"{"error":{"message":"Operation Failed","detail":"ACL Exception Update Failed due to security constraints"},"status":"failure"}"#;
+    let untold = Responder::always(json(404, missing));
+    let found = untold.client().probe().table_write("incident").await;
+    assert_eq!(found.expect("an answer"), WriteAccess::Untold);
+    let seen = &untold.seen()[0];
+    let path = "/api/now/table/incident/00000000000000000000000000000000";
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("PATCH", path));
+    assert_eq!(seen.body, "{}");
+    let closed = Responder::always(json(403, refused));
+    let error = closed.client().probe().table_write("incident").await;
+    assert_eq!(error.expect_err("a refusal").class_name(), "forbidden");
+    let odd = Responder::always(json(200, r#"{"result":{"sys_id":"a"}}"#));
+    let found = odd.client().probe().table_write("incident").await;
+    assert_eq!(found.expect("an answer"), WriteAccess::Answered);
 }

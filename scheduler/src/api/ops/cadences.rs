@@ -31,7 +31,8 @@ pub(crate) struct CadenceList {
 pub(crate) struct CadenceView {
     #[schema(example = "changes:main:incident")]
     pub(crate) name: String,
-    /// `changes` (what changed), `reconcile` (every open ticket by its id) or `drift` (a comparison with the instance's own count).
+    /// `changes` (what changed), `reconcile` (every open ticket by its id), `drift` (a comparison with the instance's own count) or
+    /// `choices` (a comparison of choice lists with the state maps).
     pub(crate) kind: String,
     pub(crate) connection: String,
     pub(crate) table: String,

@@ -24,6 +24,7 @@ pub(crate) mod operation_view;
 pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod queues;
+pub(crate) mod route_choices;
 pub(crate) mod route_view;
 pub(crate) mod routes;
 pub(crate) mod search;

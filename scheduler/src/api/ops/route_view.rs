@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared::drift::Verdict;
 use shared::route::{Mastery, Route};
 use shared::state_map::Unmapped;
+use shared::store::choice_lists::Reading;
 use shared::store::drift::Report;
 use shared::store::requests::UnmappedRequest;
 use shared::store::switches::{self, Switch};
@@ -12,6 +13,8 @@ use shared::store::table_facts::Facts;
 use shared::ticket::TicketKind;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::route_choices::ChoicesView;
 
 /// Every route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -44,6 +47,8 @@ pub(crate) struct RouteView {
     pub(crate) mastery: &'static str,
     /// Requests that stand still because their ticket shows a value that the map does not know, of the newest 2,000 flagged ones.
     pub(crate) unmapped: u64,
+    /// Whether its map fits the choice lists of the instance; null while nobody has compared them.
+    pub(crate) choices: Option<ChoicesView>,
 }
 
 /// Who switched it off.
@@ -159,7 +164,12 @@ pub(crate) struct DriftView {
 }
 
 impl RouteView {
-    pub(crate) fn of(route: &Route, all: &[Switch], flagged: &[UnmappedRequest]) -> Self {
+    pub(crate) fn of(
+        route: &Route,
+        all: &[Switch],
+        flagged: &[UnmappedRequest],
+        readings: &[Reading],
+    ) -> Self {
         let subject = switches::of_route(&route.name);
         let switch = all.iter().find(|it| it.subject == subject && !it.on);
         let off = switch.map(|switch| OffView {
@@ -182,6 +192,7 @@ impl RouteView {
             },
             mastery: Mastery::as_str(route.mastery),
             unmapped: flagged.iter().filter(|it| it.route == route.name).count() as u64,
+            choices: ChoicesView::of(route, readings),
         }
     }
 }

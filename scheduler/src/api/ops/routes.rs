@@ -8,7 +8,7 @@ use axum::http::Request;
 use shared::operator::Role;
 use shared::route::Route;
 use shared::store::requests::{self, UnmappedRequest};
-use shared::store::{StoreError, drift, switches, table_facts};
+use shared::store::{StoreError, choice_lists, drift, switches, table_facts};
 use utoipa::ToSchema;
 
 use super::caller::Operating;
@@ -26,7 +26,8 @@ const DATED: usize = 500;
 
 /// See the routes
 ///
-/// Which requests become which tickets, whether new ones are taken in, and how many stand still for a value that nobody mapped.
+/// Which requests become which tickets, whether new ones are taken in, how many stand still for a value that nobody mapped, and
+/// whether each map fits the choice lists of the instance.
 #[utoipa::path(
     get,
     path = "/v1/ops/routes",
@@ -154,7 +155,7 @@ pub(crate) async fn set(
     let (subject, actor) = (switches::of_route(name), operating.actor());
     if !switches::set(&tx, &subject, on, Some(reason), &actor, scheduler.now()).await? {
         let all = switches::get_all(&tx).await?;
-        return Err(stale(&RouteView::of(route, &all, &[])));
+        return Err(stale(&RouteView::of(route, &all, &[], &[])));
     }
     tx.commit().await.map_err(StoreError::from)?;
     Ok(())
@@ -183,7 +184,8 @@ pub(crate) async fn all(scheduler: &Scheduler) -> Result<RouteList, Problem> {
     let conn = scheduler.store.conn();
     let switches = switches::get_all(conn).await?;
     let flagged = requests::unmapped(conn).await?;
-    let view = |route| RouteView::of(route, &switches, &flagged);
+    let readings = choice_lists::all(conn).await?;
+    let view = |route| RouteView::of(route, &switches, &flagged, &readings);
     Ok(RouteList {
         items: scheduler.routes.iter().map(view).collect(),
     })
@@ -198,7 +200,8 @@ pub(crate) async fn detail(scheduler: &Scheduler, name: &str) -> Result<RouteDet
     let (connection, table) = (route.connection.as_str(), route.kind.table());
     let facts = table_facts::get(conn, connection, table).await?;
     let settings = scheduler.settings.routes.iter().find(|it| it.name == name);
-    let view = RouteView::of(route, &switches, &flagged);
+    let readings = choice_lists::all(conn).await?;
+    let view = RouteView::of(route, &switches, &flagged, &readings);
     Ok(RouteDetail {
         unmapped_values: unmapped_values(scheduler, &flagged).await?,
         drift: drift::last_of(conn, connection, table)

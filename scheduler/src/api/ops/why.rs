@@ -250,6 +250,7 @@ fn doing(job: &Job) -> &'static str {
         Ok(JobKind::DeliverCallback) => "Telling the source",
         Ok(JobKind::CheckDrift) => "Comparing the tickets",
         Ok(JobKind::CheckConnection) => "Checking the connection",
+        Ok(JobKind::CheckChoices) => "Comparing the choice lists",
         Err(_) => "A job of a newer version",
     }
 }

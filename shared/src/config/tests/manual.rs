@@ -124,6 +124,7 @@ fn the_examples_run_and_tell_the_true_defaults() {
             shown.overlap(),
             shown.reconcile(),
             shown.drift().unwrap_or_default(),
+            shown.choices().unwrap_or_default(),
             shown.quiet(),
             shown.person_cache(),
         ],
@@ -134,6 +135,7 @@ fn the_examples_run_and_tell_the_true_defaults() {
             default.overlap(),
             default.reconcile(),
             default.drift().unwrap_or_default(),
+            default.choices().unwrap_or_default(),
             default.quiet(),
             default.person_cache(),
         ]

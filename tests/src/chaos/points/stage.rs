@@ -135,7 +135,7 @@ fn settings(main: &Simulator, receiver: &Receiver) -> Settings {
     let preset = [
         format!(
             "[connections.main]\nbase_url = \"{}\"\nauth = \"client_credentials\"\nclient_id = \"ticketbridge-demo\"\n\
-             client_secret = \"ticketbridge-demo-secret\"\n",
+             client_secret = \"ticketbridge-demo-secret\"\nchoices_hours = 0\n",
             main.base_url()
         ),
         format!(

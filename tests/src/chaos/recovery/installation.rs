@@ -242,6 +242,7 @@ base_url = "{}"
 auth = "client_credentials"
 client_id = "ticketbridge-demo"
 client_secret = "ticketbridge-demo-secret"
+choices_hours = 0
 [sources.idm]
 [[routes]]
 name = "access"

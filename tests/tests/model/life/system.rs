@@ -99,9 +99,10 @@ fn name(owner: u8) -> String {
 fn lane(kind: JobKind) -> &'static str {
     match kind {
         JobKind::CreateTicket => "create-ticket@main",
-        JobKind::GetTicketStatus | JobKind::CheckDrift | JobKind::CheckConnection => {
-            "ticket-status@main"
-        }
+        JobKind::GetTicketStatus
+        | JobKind::CheckDrift
+        | JobKind::CheckConnection
+        | JobKind::CheckChoices => "ticket-status@main",
         JobKind::UpdateServicenowStatus => "update-status@main",
         JobKind::DeliverCallback => "callback",
     }
