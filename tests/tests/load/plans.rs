@@ -217,6 +217,9 @@ async fn take_in_and_work(it: &Running) {
     it.poll("incident").await;
     it.reconcile("incident").await;
     it.compare("incident").await;
+    it.show_choices();
+    let choices = it.read_choices("incident").await;
+    assert!(choices.is_some(), "the choice lists were read");
     let conn = it.bridge.store().conn();
     let reports = drift::newest(conn, Some("main"), 1).await.unwrap();
     assert_eq!(reports.len(), 1);
@@ -339,7 +342,7 @@ async fn look_after(it: &Running) {
     assert!(!jobs::is_live(conn, "no such key").await.unwrap());
     assert_eq!(
         JobKind::ALL.len(),
-        6,
+        7,
         "a new kind of job is driven here too"
     );
 }
