@@ -53,7 +53,8 @@ pub(super) fn new_findings(
 pub(super) fn log(reading: &Reading, routes: &[&Route]) {
     let (connection, table) = (&reading.connection, &reading.table);
     if let Some(problem) = &reading.problem {
-        tracing::warn!(
+        // No warning: it is so for most accounts, and each night the same.
+        tracing::info!(
             connection,
             table,
             problem,
