@@ -78,6 +78,8 @@ async fn fold_all(store: &Store, now: DateTime<Utc>) -> Result<Vec<DateTime<Utc>
     loop {
         let tx = store.begin().await?;
         let Some(minute) = minutes::fold(&tx, now).await? else {
+            // Dropped, it would keep the turn for a moment longer, and the next fold would leave it to this one.
+            tx.rollback().await.map_err(StoreError::from)?;
             return Ok(folded);
         };
         tx.commit().await.map_err(StoreError::from)?;
