@@ -14,6 +14,7 @@ use shared::queue::{Lane, MemoryBroker};
 use shared::route::Routes;
 use shared::server;
 use shared::store::{Store, sources};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -115,13 +116,8 @@ impl Bridge {
 
     /// A bridge that reaches a database its own way, such as over a line that can be cut.
     pub async fn over(database: TestDatabase, store: Store, preset: &str) -> Self {
-        let listener = scheduler::bind("127.0.0.1:0")
-            .await
-            .expect("there is a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
-        let settings = Arc::new(settings(preset, &format!("http://{address}")));
+        let (listener, url) = listen().await;
+        let settings = Arc::new(settings(preset, &url));
         let clock = Arc::new(ManualClock::default());
         let broker = Arc::new(MemoryBroker::new());
         let stop = CancellationToken::new();
@@ -139,12 +135,8 @@ impl Bridge {
             .with_identity_provider(client()),
         );
         let tasks = TaskTracker::new();
-        let router = scheduler::router(Arc::clone(&scheduler));
-        let settings = &scheduler.settings;
-        let limits = settings.server.limits(settings.worker.drain());
-        tasks.spawn(server::serve(listener, router, limits, stop.clone()));
         tasks.spawn(scheduler::tail::keep(Arc::clone(&scheduler)));
-        Self {
+        let bridge = Self {
             database,
             clock,
             broker,
@@ -153,7 +145,9 @@ impl Bridge {
             http,
             stop,
             tasks,
-        }
+        };
+        bridge.answer(listener, &bridge.scheduler);
+        bridge
     }
 
     /// Another scheduler on the same database and queue, as another process would be.
@@ -177,19 +171,18 @@ impl Bridge {
     }
 
     /// Lets another scheduler answer calls; where.
-    pub async fn serve(&self, scheduler: Arc<Scheduler>) -> String {
-        let listener = scheduler::bind("127.0.0.1:0")
-            .await
-            .expect("there is a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+    pub async fn serve(&self, scheduler: &Arc<Scheduler>) -> String {
+        let (listener, url) = listen().await;
+        self.answer(listener, scheduler);
+        url
+    }
+
+    fn answer(&self, listener: TcpListener, scheduler: &Arc<Scheduler>) {
         let settings = &scheduler.settings;
         let limits = settings.server.limits(settings.worker.drain());
-        let router = scheduler::router(Arc::clone(&scheduler));
+        let router = scheduler::router(Arc::clone(scheduler));
         let serving = server::serve(listener, router, limits, self.stop.clone());
         self.tasks.spawn(serving);
-        format!("http://{address}")
     }
 
     /// The store.
@@ -396,6 +389,17 @@ pub fn asked(external_id: &str, category: &str) -> Value {
         "justification": "Covers accounts payable in March.",
         "attributes": {"role": "Z_FI_CLERK", "system": "P01"},
     })
+}
+
+/// On a free port; and where that is.
+async fn listen() -> (TcpListener, String) {
+    let listener = scheduler::bind("127.0.0.1:0")
+        .await
+        .expect("there is a free port");
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
+    (listener, format!("http://{address}"))
 }
 
 fn settings(preset: &str, url: &str) -> Settings {

@@ -268,7 +268,7 @@ async fn a_map_that_was_mended_fits_at_once(it: &Running) {
                \"4\" = \"denied\", \"7\" = \"cancelled\", \"9\" = \"on_hold\" }";
     let mended = format!("{route}states_in = {map}\n");
     let scheduler = it.scheduler_with(route, &mended).await;
-    let url = it.bridge.serve(scheduler).await;
+    let url = it.bridge.serve(&scheduler).await;
     let after = vera.at(&url).get("/v1/ops/routes/task").await.body;
     assert_eq!(shown(&after), "agrees", "{after}");
 }
